@@ -1,0 +1,80 @@
+"""What a media file is, as far as a dub needs to know."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from gpu_node.contracts.base import Contract, Digest, Seconds
+
+
+class VideoStream(Contract):
+    """The picture. `start` is on the source clock; cover art is not a picture."""
+
+    index: int
+    codec: str
+    width: int
+    height: int
+    start: Seconds
+    duration: Seconds
+    rotation: int = 0
+    frames_per_second: float | None = None
+
+
+class AudioTrack(Contract):
+    """One sound track. `number` counts audio tracks from 1, as people do."""
+
+    index: int
+    number: int = Field(ge=1)
+    codec: str
+    channels: int
+    sample_rate: int
+    start: Seconds
+    duration: Seconds
+    language: str | None = None
+    title: str | None = None
+    default: bool = False
+
+
+class MediaInfo(Contract):
+    """A lesson's file. `duration` runs from the earliest stream's start to the last one's end."""
+
+    container: str
+    duration: Seconds
+    video: VideoStream | None
+    audio: tuple[AudioTrack, ...]
+    cover_indexes: tuple[int, ...] = ()
+
+
+class PictureFingerprint(Contract):
+    """What has to be the same before and after: every packet, and when it is shown.
+
+    `packets` hashes the packets' bytes in order; `timestamps` hashes their decoding and presentation
+    times in microseconds relative to the first packet's presentation.
+    """
+
+    packets: Digest
+    timestamps: Digest
+    count: int
+
+
+class Loudness(Contract):
+    """ITU-R BS.1770 measures: LUFS, dBTP and LU. None: nothing rose above the measure's gate."""
+
+    integrated: float | None
+    true_peak: float | None
+    range: float | None = None
+
+
+class Peaks(Contract):
+    """A waveform for drawing: lowest and highest sample of each bucket, as signed 8-bit numbers.
+
+    The field names are those of the audiowaveform JSON format, version 2, which players read.
+    """
+
+    version: int = 2
+    channels: int = 1
+    sample_rate: int
+    samples_per_pixel: int
+    bits: int = 8
+    length: int
+    data: tuple[int, ...]

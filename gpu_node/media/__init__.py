@@ -1,0 +1,1 @@
+"""Media files: FFmpeg and what surrounds it. Knows nothing of dubbing."""

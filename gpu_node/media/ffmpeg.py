@@ -1,0 +1,131 @@
+"""The one way FFmpeg is run: graphs come from ffmpeg-python, the process is ours.
+
+ffmpeg-python builds argument lists and escapes filters well, but its own runner has no timeout, no
+progress and does not drain stderr, so only its `compile` is used.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import ffmpeg
+
+from gpu_node import process
+from gpu_node.contracts.errors import DubfleetError, Reason
+
+ProgressCallback = Callable[[float], None]
+"""Called with the seconds of output written so far."""
+
+CONTAINERS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,"
+    "wav,w64,mp3,aac,flac,ac3,eac3"
+)
+"""Demuxers a lesson may need. Playlists (HLS, DASH, concat, SDP) are left out: an uploaded "video"
+must never make us open another file or an address."""
+
+INPUT_OPTIONS: Mapping[str, str] = {
+    "protocol_whitelist": "file",
+    "format_whitelist": CONTAINERS,
+}
+
+# FFmpeg's words for a lesson that ends before its own index says it does.
+_DAMAGED = ("partial file", "File ended prematurely", "moov atom not found", "Truncat")
+_FULL = ("No space left on device", "Disk quota exceeded")
+
+
+def file_url(path: Path) -> str:
+    """A path that FFmpeg can take for nothing else (a leading dash, a colon, a percent sign)."""
+    return f"file:{path.absolute()}"
+
+
+def open_input(path: Path, **options: str | float) -> Any:
+    """A graph's input with the whitelists on. The value is ffmpeg-python's, which has no types."""
+    return ffmpeg.input(file_url(path), **INPUT_OPTIONS, **options)
+
+
+def compile_graph(*outputs: Any) -> list[str]:
+    """The argument list of a graph with one output or several."""
+    graph = outputs[0] if len(outputs) == 1 else ffmpeg.merge_outputs(*outputs)
+    argv: list[str] = ffmpeg.compile(graph)
+    return argv
+
+
+def run_graph(
+    *outputs: Any,
+    timeout: float,
+    on_progress: ProgressCallback | None = None,
+    stop: threading.Event | None = None,
+) -> str:
+    """Compile a graph and run it; see `run_ffmpeg`."""
+    return run_ffmpeg(compile_graph(*outputs), timeout=timeout, on_progress=on_progress, stop=stop)
+
+
+def run_ffmpeg(
+    argv: Sequence[str],
+    *,
+    timeout: float,
+    on_progress: ProgressCallback | None = None,
+    stop: threading.Event | None = None,
+    on_stdout: Callable[[bytes], None] | None = None,
+) -> str:
+    """Run FFmpeg to its end and return its last words (at most 64 KiB of stderr).
+
+    Progress is read from stdout unless `on_stdout` wants the output itself. Raises DubfleetError:
+    PROGRAM_MISSING, PROGRAM_TIMEOUT, PROGRAM_FAILED, DISK_FULL, CANCELLED.
+    """
+    command = [argv[0], "-nostdin", "-hide_banner", "-nostats", "-y", *argv[1:]]
+    if on_stdout is None:
+        command[5:5] = ["-progress", "pipe:1"]
+        on_stdout = _ProgressReader(on_progress or _ignore).feed
+    finished = process.run(command, timeout=timeout, on_stdout=on_stdout, stop=stop)
+    if any(words in finished.stderr for words in _FULL):
+        raise disk_full(finished.stderr)
+    if finished.returncode != 0:
+        raise DubfleetError(
+            Reason.PROGRAM_FAILED, "FFmpeg failed: " + last_words(finished.stderr), detail=finished.stderr
+        )
+    return finished.stderr
+
+
+def disk_full(detail: str = "") -> DubfleetError:
+    return DubfleetError(
+        Reason.DISK_FULL,
+        "The disk is full: free some space (or name another folder with --work) and run it again.",
+        detail=detail,
+    )
+
+
+def says_damaged(stderr: str) -> bool:
+    """Whether FFmpeg met the end of the file before the end of the lesson."""
+    return any(words in stderr for words in _DAMAGED)
+
+
+def last_words(stderr: str) -> str:
+    """The last line that says something, as a sentence."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    return (lines[-1] if lines else "it said nothing").rstrip(".") + "."
+
+
+def _ignore(_: float) -> None:
+    """Nobody wants the progress."""
+
+
+class _ProgressReader:
+    """Turns FFmpeg's `-progress` lines into seconds."""
+
+    def __init__(self, on_progress: ProgressCallback) -> None:
+        self._on_progress = on_progress
+        self._rest = b""
+
+    def feed(self, chunk: bytes) -> None:
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        for line in lines:
+            key, _, value = line.partition(b"=")
+            if key == b"out_time_us":
+                # "N/A" before the first frame; negative while priming.
+                with contextlib.suppress(ValueError):
+                    self._on_progress(max(0.0, int(value) / 1_000_000))
