@@ -64,5 +64,14 @@ class DubfleetError(Exception):
         self.detail = detail
 
 
+def disk_full(detail: str = "") -> DubfleetError:
+    """The disk, or the quota, is full."""
+    return DubfleetError(
+        Reason.DISK_FULL,
+        "The disk is full: free some space (or name another folder with --work) and try again.",
+        detail=detail,
+    )
+
+
 class ItemFailed(DubfleetError):
     """One item of a fan-out failed; the others go on, and the item is reported."""

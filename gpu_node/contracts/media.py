@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from gpu_node.contracts.base import Contract, Digest, Seconds
+from gpu_node.contracts.blobs import Blob
 
 
 class VideoStream(Contract):
@@ -78,3 +79,16 @@ class Peaks(Contract):
     bits: int = 8
     length: int
     data: tuple[int, ...]
+
+
+class ExtractedAudio(Contract):
+    """A lesson's sound as the stages want it, both files on the source clock from 0.
+
+    `full`: 48 kHz stereo WAV; `speech`: 16 kHz mono WAV. `duration` is the lesson's, in seconds;
+    the files may be a little shorter.
+    """
+
+    full: Blob
+    speech: Blob
+    duration: Seconds
+    track: int = Field(ge=1)

@@ -15,7 +15,7 @@ from typing import Any
 import ffmpeg
 
 from gpu_node import process
-from gpu_node.contracts.errors import DubfleetError, Reason
+from gpu_node.contracts.errors import DubfleetError, Reason, disk_full
 
 ProgressCallback = Callable[[float], None]
 """Called with the seconds of output written so far."""
@@ -86,17 +86,11 @@ def run_ffmpeg(
         raise disk_full(finished.stderr)
     if finished.returncode != 0:
         raise DubfleetError(
-            Reason.PROGRAM_FAILED, "FFmpeg failed: " + last_words(finished.stderr), detail=finished.stderr
+            Reason.PROGRAM_FAILED,
+            "FFmpeg failed: " + last_words(finished.stderr),
+            detail=finished.stderr,
         )
     return finished.stderr
-
-
-def disk_full(detail: str = "") -> DubfleetError:
-    return DubfleetError(
-        Reason.DISK_FULL,
-        "The disk is full: free some space (or name another folder with --work) and run it again.",
-        detail=detail,
-    )
 
 
 def says_damaged(stderr: str) -> bool:

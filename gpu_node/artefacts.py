@@ -1,0 +1,161 @@
+"""The artefact store: what stages produced, named by content, written all or nothing.
+
+Two tables in one folder:
+
+- `objects/` holds files, each named by the SHA-256 of its bytes;
+- `records/` says what a piece of work gave: its name is the hash of everything the work depends on
+  (stage, version, settings, inputs), its content the result as JSON, which points at objects.
+
+A file becomes visible by one rename, so a process may be killed between any two statements. What a
+resumed run finds is checked against its hash before it is believed: that costs a read where an fsync
+after every utterance would cost a disk flush, and it also catches a disk that lies.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from gpu_node.contracts.blobs import Blob
+from gpu_node.contracts.errors import DubfleetError, Reason
+
+
+class Busy(DubfleetError):
+    """Another process works in this store."""
+
+
+def canonical(value: Any) -> bytes:
+    """JSON with one spelling for one value: sorted keys, no spaces, UTF-8."""
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    ).encode("utf-8", "surrogatepass")
+
+
+def digest_of(value: Any) -> str:
+    """SHA-256 of a JSON-able value or a pydantic model."""
+    if isinstance(value, BaseModel):
+        value = value.model_dump(mode="json")
+    return hashlib.sha256(canonical(value)).hexdigest()
+
+
+def digest_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def blobs_in(value: Any) -> Iterator[Blob]:
+    """Every Blob inside a model, however deep."""
+    if isinstance(value, Blob):
+        yield value
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from blobs_in(getattr(value, name))
+    elif isinstance(value, tuple | list):
+        for item in value:
+            yield from blobs_in(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from blobs_in(item)
+
+
+class Store:
+    """A folder of artefacts. One process works in it at a time (`exclusive`), with many threads."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._objects = root / "objects"
+        self._records = root / "records"
+        self._scratch = root / "scratch"
+        self._outside: dict[str, Path] = {}
+
+    @contextlib.contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Hold the store; clear what a killed run left half-made. Raises Busy."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        with (self.root / "lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise Busy(Reason.BUSY, "Another process is working on this lesson.") from None
+            shutil.rmtree(self._scratch, ignore_errors=True)
+            for folder in (self._objects, self._records, self._scratch):
+                folder.mkdir(exist_ok=True)
+            # A store that is worked in is not old, whatever its files say.
+            os.utime(self.root)
+            try:
+                yield
+            finally:
+                shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def adopt(self, path: Path, digest: str) -> Blob:
+        """Make a file that lives elsewhere (the lesson itself) readable as a blob, without a copy."""
+        self._outside[digest] = path
+        return Blob(digest=digest, size=path.stat().st_size)
+
+    def path(self, blob: Blob) -> Path:
+        """Where a blob's bytes are. The file must not be written to."""
+        outside = self._outside.get(blob.digest)
+        if outside is not None:
+            return outside
+        return self._objects / blob.digest[:2] / (blob.digest + blob.suffix)
+
+    def keep(self, file: Path) -> Blob:
+        """Take over a finished file: it is hashed and moved in. `file` is gone afterwards."""
+        blob = Blob(digest=digest_file(file), size=file.stat().st_size, suffix=file.suffix)
+        target = self._objects / blob.digest[:2] / (blob.digest + blob.suffix)
+        target.parent.mkdir(exist_ok=True)
+        file.replace(target)
+        return blob
+
+    def recall(self, key: str) -> bytes | None:
+        """The record under `key`, or None."""
+        try:
+            return self._record(key).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def remember(self, key: str, record: bytes) -> None:
+        """Write a record, all or nothing."""
+        target = self._record(key)
+        target.parent.mkdir(exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=self._scratch)
+        with os.fdopen(handle, "wb") as file:
+            file.write(record)
+        Path(name).replace(target)
+
+    def intact(self, blob: Blob) -> bool:
+        """Whether the blob's bytes are here and are still those that were named."""
+        path = self.path(blob)
+        if blob.digest in self._outside:
+            return path.exists()
+        try:
+            return path.stat().st_size == blob.size and digest_file(path) == blob.digest
+        except FileNotFoundError:
+            return False
+
+    @contextlib.contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """A folder for half-made files, gone at the end whatever happens."""
+        folder = Path(tempfile.mkdtemp(dir=self._scratch))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _record(self, key: str) -> Path:
+        return self._records / key[:2] / f"{key}.json"
+
+
+def is_disk_full(error: BaseException) -> bool:
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)

@@ -1,0 +1,1 @@
+"""The engines behind the ports. Each loads lazily: importing this package loads none of them."""

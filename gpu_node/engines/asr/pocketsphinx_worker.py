@@ -1,0 +1,95 @@
+"""The child process that holds PocketSphinx: a request per line on stdin, a reply per line on stdout.
+
+A process of its own because the decoder holds the interpreter's lock while it works, and because its
+130 MB go back to the system when it exits. It ends when its stdin does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+import numpy as np
+import pocketsphinx
+import soundfile
+
+from gpu_node.engines.asr import activity
+
+_FRAME_SECONDS = 0.03
+_DECODER_FRAMES_PER_SECOND = 100
+
+
+class Worker:
+    """Loads the model at the first recognition, not before."""
+
+    def __init__(self) -> None:
+        self._decoder: Any = None
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        if request["do"] == "detect":
+            return {"regions": detect(request["wav"])}
+        return {"words": self.recognise(request["wav"], request["start"], request["end"])}
+
+    def recognise(self, wav: str, start: float, end: float) -> list[dict[str, Any]]:
+        """The words between two moments, with times on the file's clock.
+
+        The whole stretch is given at once: cepstral means are then those of this stretch, and the
+        result does not depend on what was decoded before.
+        """
+        if self._decoder is None:
+            self._decoder = pocketsphinx.Decoder(
+                lm=pocketsphinx.get_model_path("en-us/en-us.lm.bin"),
+                samprate=activity.SAMPLE_RATE,
+                loglevel="FATAL",
+            )
+        samples = read(wav, start, end)
+        self._decoder.start_utt()
+        self._decoder.process_raw(samples.tobytes(), full_utt=True)
+        self._decoder.end_utt()
+        if self._decoder.hyp() is None:
+            return []
+        return [
+            {
+                "text": segment.word.split("(")[0],
+                "start": start + segment.start_frame / _DECODER_FRAMES_PER_SECOND,
+                "end": start + (segment.end_frame + 1) / _DECODER_FRAMES_PER_SECOND,
+                "confidence": min(1.0, max(0.0, float(segment.prob))),
+            }
+            for segment in self._decoder.seg()
+            if segment.word[0].isalpha()
+        ]
+
+
+def detect(wav: str) -> list[activity.Region]:
+    """Where somebody speaks in a 16 kHz mono file."""
+    samples = read(wav, 0.0, None)
+    vad = pocketsphinx.Vad(
+        mode=pocketsphinx.Vad.MEDIUM_LOOSE,
+        sample_rate=activity.SAMPLE_RATE,
+        frame_length=_FRAME_SECONDS,
+    )
+    raw, step = samples.tobytes(), vad.frame_bytes
+    voiced = [vad.is_speech(raw[at : at + step]) for at in range(0, len(raw) - step + 1, step)]
+    return list(activity.find_regions(samples, np.array(voiced, dtype=np.bool_), vad.frame_length))
+
+
+def read(wav: str, start: float, end: float | None) -> activity.Samples:
+    with soundfile.SoundFile(os.fsencode(wav)) as file:
+        file.seek(min(file.frames, round(start * file.samplerate)))
+        count = -1 if end is None else round((end - start) * file.samplerate)
+        samples: activity.Samples = file.read(count, dtype="int16")
+        return samples
+
+
+def main() -> None:
+    worker = Worker()
+    for line in sys.stdin:
+        reply = worker.answer(json.loads(line))
+        sys.stdout.write(json.dumps(reply) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""The embedded translator: Apertium's pipeline, kept running and flushed by a NUL per request.
+
+The `apertium` script itself cannot be used this way: its awk filter waits for the text after the NUL.
+So the pair's own pipeline is started, with every program in its null-flush mode.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from pathlib import Path
+
+from gpu_node.contracts.errors import DubfleetError, ItemFailed, Reason
+from gpu_node.contracts.timeline import Translation, Utterance
+from gpu_node.conversation import Conversation
+from gpu_node.engines.spoken import spoken_form
+from gpu_node.graph import StageContext
+from gpu_node.languages import three_letters
+
+NAME = "apertium"
+_TIMEOUT = 60.0
+_ATTEMPTS = 2
+
+# The reserved characters of Apertium's stream format; unescaped ones make it wait for ever.
+_RESERVED = re.compile(r"([\[\]{}^$/\\@<>])")
+_ESCAPED = re.compile(r"\\(.)")
+# A superblank of its own after the text: without it the last full stop is not seen as one.
+_END = "[][\n]"
+_SENTENCE_END = ".!?…"
+_SPACE_BEFORE = re.compile(r"\s+([.,;:!?…)\]»])")
+
+
+def data_folder() -> Path:
+    return Path(os.environ.get("APERTIUM_DATADIR", "/usr/share/apertium"))
+
+
+def installed_pairs() -> frozenset[tuple[str, str]]:
+    """Pairs of three-letter codes that are installed here: {("eng", "spa"), …}."""
+    names = (path.stem.split("-") for path in data_folder().glob("modes/*.mode"))
+    return frozenset((name[0], name[1]) for name in names if len(name) == 2 and "_" not in name[1])
+
+
+def encode(text: str) -> bytes:
+    """Text as Apertium's stream format, ending in a full stop."""
+    plain = " ".join(text.replace("\0", " ").split())
+    if plain[-1:] not in _SENTENCE_END:
+        plain += "."
+    return (_RESERVED.sub(r"\\\1", plain) + _END).encode()
+
+
+def decode(reply: bytes, source: str) -> str:
+    """The translation as people write it; the full stop goes if the source had none."""
+    text = reply.decode("utf-8", "replace").partition(_END)[0]
+    text = _SPACE_BEFORE.sub(r"\1", " ".join(_ESCAPED.sub(r"\1", text).split()))
+    if source.rstrip()[-1:] not in _SENTENCE_END:
+        text = text.removesuffix(".").rstrip()
+    return text
+
+
+class Apertium:
+    """One pair's pipeline, started at the first sentence."""
+
+    def __init__(self, source: str, target: str) -> None:
+        pair = f"{three_letters(source)}-{three_letters(target)}"
+        mode = data_folder() / "modes" / f"{pair}.mode"
+        # `eval` gives the pipeline its $1 (no marks on unknown words) and its $2 (nothing).
+        script = 'eval "$(apertium-wblank-mode -z "$0")"'
+        self._pipeline = Conversation(["bash", "-c", script, str(mode), "-n", ""], b"\0")
+        self._turn = threading.Lock()
+
+    def close(self) -> None:
+        self._pipeline.close()
+
+    def translate(self, ctx: StageContext, item: Utterance) -> Translation:
+        """Raises ItemFailed(TRANSLATION_FAILED)."""
+        text = self.sentence(item.text, ctx.stop) if item.text.strip() else ""
+        if not text:
+            raise ItemFailed(
+                Reason.TRANSLATION_FAILED, "This line could not be translated: write it by hand."
+            )
+        return Translation(id=item.id, text=text, spoken=spoken_form(text))
+
+    def sentence(self, text: str, stop: threading.Event | None = None) -> str:
+        """Translate one piece of text. Raises ItemFailed, or DubfleetError(CANCELLED)."""
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                with self._turn:
+                    reply = self._pipeline.ask(encode(text), timeout=_TIMEOUT, stop=stop)
+                return decode(reply, text)
+            except DubfleetError as error:
+                if error.reason not in (Reason.PROGRAM_FAILED, Reason.PROGRAM_TIMEOUT):
+                    raise
+                if attempt == _ATTEMPTS:
+                    raise ItemFailed(
+                        Reason.TRANSLATION_FAILED,
+                        "The translator failed on this line: write its translation by hand.",
+                        detail=str(error),
+                    ) from error
+        raise AssertionError("the last attempt returns or raises")

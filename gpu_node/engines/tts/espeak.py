@@ -1,0 +1,126 @@
+"""The embedded synthesizer: eSpeak NG, one process per line (GPL: never linked in)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import NDArray
+
+from gpu_node import process
+from gpu_node.contracts.base import Contract
+from gpu_node.contracts.errors import DubfleetError, ItemFailed, Reason
+from gpu_node.contracts.timeline import SpokenLine, Translation, Utterance
+from gpu_node.graph import StageContext
+from gpu_node.languages import primary
+
+NAME = "espeak"
+SAMPLE_RATE = 48_000
+_TIMEOUT = 60.0
+
+_QUIET_DB = -45.0
+"""Below the line's own peak: eSpeak's silence is digital, its faintest consonants are not."""
+_LEAD_SECONDS = 0.01
+_TAIL_SECONDS = 0.06
+
+# "[[" begins phonemes; control characters can begin commands.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]|\[\[|\]\]")
+
+
+class EspeakSettings(Contract):
+    """`words_per_minute` is the natural rate; 175 is eSpeak's own default."""
+
+    voice: str
+    words_per_minute: int = 170
+
+
+def installed_voices() -> Mapping[str, str]:
+    """Voice by language, both as eSpeak writes them in lower case. Raises PROGRAM_MISSING."""
+    listed = process.run(["espeak-ng", "--voices"], timeout=_TIMEOUT)
+    voices: dict[str, str] = {}
+    for line in listed.stdout.decode("utf-8", "replace").splitlines()[1:]:
+        fields = line.split()
+        if len(fields) > 1:
+            voices.setdefault(fields[1].lower(), fields[1])
+    return voices
+
+
+def version() -> str:
+    """Such as "1.51": part of what a spoken line depends on."""
+    said = process.run(["espeak-ng", "--version"], timeout=_TIMEOUT).stdout.decode()
+    found = re.search(r"\d+(\.\d+)+\S*", said)
+    return found[0] if found else "unknown"
+
+
+def voice_for(tag: str, voices: Mapping[str, str]) -> str | None:
+    """The voice for a language: its own region's, else the language's, else any region's."""
+    wanted = tag.lower()
+    # eSpeak files Mandarin and Cantonese under their own names.
+    base = {"zh": "cmn"}.get(primary(wanted), primary(wanted))
+    for candidate in (wanted, base):
+        if candidate in voices:
+            return voices[candidate]
+    return next((v for k, v in sorted(voices.items()) if k.startswith(base + "-")), None)
+
+
+def speak(
+    ctx: StageContext, settings: EspeakSettings, item: Utterance, translation: Translation
+) -> SpokenLine:
+    """Raises ItemFailed: NOTHING_TO_SPEAK, SPEECH_FAILED."""
+    raw, trimmed = ctx.new_file("raw.wav"), ctx.new_file("line.wav")
+    text = _CONTROL.sub(" ", translation.spoken)
+    if not any(character.isalnum() for character in text):
+        raise ItemFailed(
+            Reason.NOTHING_TO_SPEAK,
+            "There is nothing to say in this line's translation: write some words.",
+        )
+    argv = ["espeak-ng", "-v", settings.voice, "-s", str(settings.words_per_minute)]
+    argv += ["-b", "1", "-w", str(raw), "--stdin"]
+    try:
+        done = process.run(argv, timeout=_TIMEOUT, stdin=text.encode(), stop=ctx.stop)
+    except DubfleetError as error:
+        if error.reason is not Reason.PROGRAM_TIMEOUT:
+            raise
+        raise _failed(str(error)) from error
+    if done.returncode != 0 or not raw.exists():
+        raise _failed(done.stderr)
+    duration, lead = _trim(raw, trimmed)
+    return SpokenLine(id=item.id, audio=ctx.keep(trimmed), duration=duration, lead=lead)
+
+
+def _failed(detail: str) -> ItemFailed:
+    return ItemFailed(
+        Reason.SPEECH_FAILED,
+        "This line could not be spoken: change its words and try again.",
+        detail=detail,
+    )
+
+
+def _trim(raw: Path, target: Path) -> tuple[float, float]:
+    """Cut the outer silence and resample; returns duration and lead in seconds."""
+    samples, rate = soundfile.read(raw, dtype="float32")
+    bounds = audible_bounds(samples)
+    if bounds is None:
+        raise _failed("the synthesizer gave silence")
+    onset, end = bounds
+    first = max(0, onset - round(_LEAD_SECONDS * rate))
+    last = min(len(samples), end + round(_TAIL_SECONDS * rate))
+    line = soxr.resample(samples[first:last], rate, SAMPLE_RATE, quality="HQ")
+    soundfile.write(target, line, SAMPLE_RATE, subtype="PCM_16")
+    return len(line) / SAMPLE_RATE, (onset - first) / rate
+
+
+def audible_bounds(samples: NDArray[np.float32]) -> tuple[int, int] | None:
+    """The first and one past the last sample that can be heard; None for silence."""
+    if not len(samples):
+        return None
+    level = np.abs(samples)
+    loudest = float(level.max())
+    if loudest < 1e-4:
+        return None
+    heard = np.flatnonzero(level > loudest * 10 ** (_QUIET_DB / 20))
+    return int(heard[0]), int(heard[-1]) + 1
