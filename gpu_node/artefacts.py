@@ -6,9 +6,9 @@ Two tables in one folder:
 - `records/` says what a piece of work gave: its name is the hash of everything the work depends on
   (stage, version, settings, inputs), its content the result as JSON, which points at objects.
 
-A file becomes visible by one rename, so a process may be killed between any two statements. What a
-resumed run finds is checked against its hash before it is believed: that costs a read where an fsync
-after every utterance would cost a disk flush, and it also catches a disk that lies.
+A file becomes visible by one rename, so a process may be killed between any two statements. What
+a resumed run finds is checked against its hash before it is believed: that costs a read where an
+fsync after every utterance would cost a disk flush, and it also catches a disk that lies.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Store:
                 shutil.rmtree(self._scratch, ignore_errors=True)
 
     def adopt(self, path: Path, digest: str) -> Blob:
-        """Make a file that lives elsewhere (the lesson itself) readable as a blob, without a copy."""
+        """Make a file that lives elsewhere (the lesson) readable as a blob, without a copy."""
         self._outside[digest] = path
         return Blob(digest=digest, size=path.stat().st_size)
 

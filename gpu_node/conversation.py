@@ -1,4 +1,4 @@
-"""A program that stays and answers: one request in, one reply out, with a clock and a way to stop."""
+"""A program that stays and answers: a request in, a reply out, with a clock and a way to stop."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _READ_BYTES = 64 * 1024
 class Conversation:
     """A child process spoken to over its pipes. For one thread at a time.
 
-    `terminator` ends both a request and a reply. The program starts at the first question; after any
-    failure it is killed, and the next question starts a fresh one.
+    `terminator` ends both a request and a reply. The program starts at the first question; after
+    any failure it is killed, and the next question starts a fresh one.
     """
 
     def __init__(self, argv: Sequence[str], terminator: bytes) -> None:
@@ -51,7 +51,7 @@ class Conversation:
     def ask(self, request: bytes, *, timeout: float, stop: threading.Event | None = None) -> bytes:
         """Send a request, wait for its reply (without the terminator).
 
-        Raises DubfleetError: PROGRAM_MISSING, PROGRAM_FAILED (it ended), PROGRAM_TIMEOUT, CANCELLED.
+        Raises DubfleetError: PROGRAM_MISSING, PROGRAM_FAILED, PROGRAM_TIMEOUT, CANCELLED.
         """
         if self._terminator in request:
             raise ValueError("the request holds its own end")

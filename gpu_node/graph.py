@@ -2,7 +2,7 @@
 
 A stage is a function of its inputs. Its parameters are named in `inputs`, each after the stage or
 source that feeds it; its result is one frozen model, whose `Blob` fields stand for files. A stage
-with `each` runs once per item of that list, and item by item: the third line can be spoken while the
+with `each` runs once per item of that list, and item by item: the third line is spoken while the
 fourth is translated. A stage without `each` that takes such a result waits for all items and gets
 `Outcomes`: the values, and the failures of single items.
 """
@@ -95,7 +95,8 @@ class WiringError(TypeError):
 class Stage:
     """One step. `version` covers the code and the engine: change it, and the work is done again.
 
-    `run(ctx, **inputs)` gets the value of each input, and `item` when it fans out.
+    `run` gets the value of each input by name, `item` when it fans out, `settings` when there
+    are any, and `ctx`, a StageContext, if it asks for it: a pure stage does not.
     """
 
     name: str
@@ -112,6 +113,13 @@ class Stage:
         if not (isinstance(result, type) and issubclass(result, Contract)):
             raise WiringError(f"stage {self.name} must say which Contract it returns")
         return result
+
+    @property
+    def parameters(self) -> frozenset[str]:
+        """What `run` still asks for; what a partial has filled in is not asked for."""
+        run = self.run
+        filled = run.keywords if isinstance(run, functools.partial) else {}
+        return frozenset(inspect.signature(run).parameters) - frozenset(filled)
 
     def key(self, digests: Mapping[str, str]) -> str:
         """The name of this piece of work: everything its result depends on, hashed."""
@@ -150,9 +158,9 @@ class Graph:
             if feeds not in types:
                 raise WiringError(f"stage {stage.name} reads {feeds}, which comes from nowhere")
         hints = _hints(stage.run)
-        expected = {"ctx", *stage.inputs} | ({"item"} if stage.each else set())
+        expected = set(stage.inputs) | ({"item"} if stage.each else set())
         expected |= {"settings"} if stage.settings else set()
-        parameters = set(inspect.signature(stage.run).parameters)
+        parameters = stage.parameters - {"ctx"}
         if parameters != expected:
             raise WiringError(f"stage {stage.name} takes {parameters}, is given {expected}")
         for parameter, feeds in stage.inputs.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import langcodes
+from langcodes.tag_parser import LanguageTagError
 
 from gpu_node.contracts.errors import DubfleetError, Reason
 
@@ -25,7 +26,7 @@ def parse(tag: str) -> str:
     """
     try:
         language = langcodes.Language.get(tag.strip())
-    except (langcodes.LanguageTagError, ValueError):
+    except (LanguageTagError, ValueError):
         raise _unknown(tag) from None
     if not language.is_valid() or language.language in (None, _UNDETERMINED):
         raise _unknown(tag)

@@ -1,7 +1,7 @@
 """Runs another program so that it cannot outlive us, hang us or fill our memory.
 
-One loop reads both pipes (two pipes with one blocking reader would deadlock), looks at the clock and
-at the stop signal, and ends by killing the child's whole process group whatever happened.
+One loop reads both pipes (two pipes and one blocking reader would deadlock), looks at the clock
+and at the stop signal, and ends by killing the child's whole process group whatever happened.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def run(
     """Run a program to its end.
 
     `timeout` is in seconds of wall time. With `on_stdout` each chunk is handed over as it comes and
-    none is kept. Raises DubfleetError: PROGRAM_MISSING, PROGRAM_TIMEOUT, CANCELLED (`stop` was set).
+    none is kept. Raises DubfleetError: PROGRAM_MISSING, PROGRAM_TIMEOUT, CANCELLED (by `stop`).
     An exit code that is not 0 is returned, not raised: only the caller knows what it means.
     """
     process = start(argv, stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE)

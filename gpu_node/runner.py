@@ -321,7 +321,9 @@ class _Coordinator:
             context = StageContext(
                 self._store, folder, self._stop, lambda share: self._news.put(_Share(task, share))
             )
-            value = stage.run(context, **arguments)
+            if "ctx" in stage.parameters:
+                arguments["ctx"] = context
+            value = stage.run(**arguments)
             self._store.remember(key, value.model_dump_json().encode())
         return value, False
 

@@ -33,6 +33,13 @@ def _plausible_tag(value: str) -> str:
 LanguageTag = Annotated[str, AfterValidator(_plausible_tag)]
 """A BCP 47 tag by shape only; whether the language exists is asked of `gpu_node.languages`."""
 
+
+class InLanguage(Contract):
+    """The settings of a step that only needs to know the language."""
+
+    language: LanguageTag
+
+
 Seconds = Annotated[float, Field(ge=0)]
 """Seconds on the source clock: 0 is the moment the lesson's earliest stream starts."""
 

@@ -49,8 +49,8 @@ class MediaInfo(Contract):
 class PictureFingerprint(Contract):
     """What has to be the same before and after: every packet, and when it is shown.
 
-    `packets` hashes the packets' bytes in order; `timestamps` hashes their decoding and presentation
-    times in microseconds relative to the first packet's presentation.
+    `packets` hashes the packets' bytes in order; `timestamps` hashes their decoding and
+    presentation times in microseconds relative to the first packet's presentation.
     """
 
     packets: Digest
@@ -64,6 +64,15 @@ class Loudness(Contract):
     integrated: float | None
     true_peak: float | None
     range: float | None = None
+
+
+class MasteredAudio(Contract):
+    """The dub's sound, finished: AAC in an M4A file, and what was measured in it."""
+
+    audio: Blob
+    loudness: Loudness
+    gain_db: float
+    ceiling_dbtp: float
 
 
 class Peaks(Contract):

@@ -41,7 +41,7 @@ class Word(Span):
 
 
 class Segment(Span):
-    """What a recogniser or a subtitle file gives as one piece; no words if it knows no word times."""
+    """What a recogniser or a subtitle file gives as one piece; words only if it times them."""
 
     text: str
     words: tuple[Word, ...] = ()
@@ -63,7 +63,7 @@ class Transcript(Contract):
 
 
 class Utterance(Span):
-    """`text` is the source, "" when unknown. `provided` is the partner's own translation, if any."""
+    """`text` is the source, "" when unknown; `provided` is the partner's own translation."""
 
     id: str = Field(pattern=r"^[a-z0-9-]{1,40}$")
     text: str
@@ -108,7 +108,7 @@ class SpokenLine(Contract):
 
 
 class Placement(Contract):
-    """Where a line goes. `rate` above 1 is faster; `end = start + duration / rate`."""
+    """Where a line goes: its first audible sample is heard at `start`. `rate` above 1 is faster."""
 
     id: str
     audio: Blob
@@ -120,8 +120,13 @@ class Placement(Contract):
     """How much later than the speaker's own onset."""
 
     @property
+    def file_start(self) -> float:
+        """When the file's first sample is due, its quiet lead included."""
+        return self.start - self.lead / self.rate
+
+    @property
     def end(self) -> float:
-        return self.start + self.duration / self.rate
+        return self.start + (self.duration - self.lead) / self.rate
 
 
 class Blocker(Contract):

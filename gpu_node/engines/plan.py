@@ -12,7 +12,6 @@ from gpu_node.contracts.jobs import DubPayload
 from gpu_node.engines.tts.espeak import voice_for
 from gpu_node.languages import name, primary, same, three_letters
 
-
 _Name = TypeVar("_Name", bound=StrEnum)
 
 

@@ -133,7 +133,7 @@ def _duration(stream: dict[str, Any], start: float, total: float) -> float:
 def _rotation(stream: dict[str, Any]) -> int:
     for side in stream.get("side_data_list", []):
         if "rotation" in side:
-            return int(round(_number(side["rotation"]))) % 360
+            return round(_number(side["rotation"])) % 360
     return 0
 
 

@@ -1,11 +1,11 @@
 """Where somebody speaks: a voice detector's opinion, less the music, as exact stretches of time.
 
-WebRTC's detector (which PocketSphinx brings) takes any sustained sound for a voice: it marks 95 % of
-a guitar piece. What tells music from speech is that a note keeps its harmonics in place for tens of
-milliseconds while a voice glides. Measured on sixteen read sentences and ten pieces of synthetic
-music and noise: the fine structure of spectra 100 ms apart correlates at 0.00-0.13 for speech, also
-over a bed 15 dB below it, and at 0.29-1.0 for anything with a pitch that is held. The same idea is in
-Seyerlehner et al., "Automatic music detection in television productions" (DAFx 2007).
+WebRTC's detector (which PocketSphinx brings) takes any sustained sound for a voice: it marks 95 %
+of a guitar piece. What tells music from speech is that a note keeps its harmonics in place for
+tens of milliseconds while a voice glides. Measured on sixteen read sentences and ten pieces of
+synthetic music and noise: the fine structure of spectra 100 ms apart correlates at 0.00-0.13 for
+speech, also over a bed 15 dB below it, and at 0.29-1.0 for anything with a pitch that is held. The
+same idea is in Seyerlehner et al., "Automatic music detection in television productions", 2007.
 """
 
 from __future__ import annotations
@@ -151,4 +151,5 @@ def _fine_structure(log_band: NDArray[np.float32]) -> NDArray[np.float32]:
     smooth[:, -_ENVELOPE_BINS:] = inner[:, -1:]
     fine = log_band - smooth
     fine -= fine.mean(axis=1, keepdims=True)
-    return fine / (fine.std(axis=1, keepdims=True) + 1e-6)
+    fine /= fine.std(axis=1, keepdims=True) + 1e-6
+    return fine

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib.metadata
 import json
 import queue
@@ -13,7 +12,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from gpu_node.contracts.base import Contract
+from gpu_node.contracts.base import Contract, InLanguage
 from gpu_node.contracts.errors import DubfleetError, Reason
 from gpu_node.contracts.media import ExtractedAudio
 from gpu_node.contracts.timeline import Segment, Transcript, TranscriptOrigin, Word
@@ -87,8 +86,9 @@ class PocketSphinx:
             Stage(
                 "transcript",
                 version,
-                functools.partial(self.transcript, language),
+                self.transcript,
                 inputs={"regions": "detect", "recognised": "recognise"},
+                settings=InLanguage(language=language),
             ),
         )
 
@@ -120,8 +120,7 @@ class PocketSphinx:
 
     def transcript(
         self,
-        language: str,
-        ctx: StageContext,
+        settings: InLanguage,
         regions: SpeechRegions,
         recognised: Outcomes[RegionWords],
     ) -> Transcript:
@@ -142,7 +141,9 @@ class PocketSphinx:
                 "No speech was found in the lesson: check that it is the right file, or give its "
                 "subtitles with --subtitles.",
             )
-        return Transcript(language=language, origin=TranscriptOrigin.RECOGNISED, segments=segments)
+        return Transcript(
+            language=settings.language, origin=TranscriptOrigin.RECOGNISED, segments=segments
+        )
 
     def _ask(self, ctx: StageContext, request: dict[str, Any], seconds: float) -> dict[str, Any]:
         timeout = max(_SHORTEST_TIMEOUT, seconds * _TIMEOUT_PER_SECOND)

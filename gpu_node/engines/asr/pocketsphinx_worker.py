@@ -1,7 +1,7 @@
-"""The child process that holds PocketSphinx: a request per line on stdin, a reply per line on stdout.
+"""The child process that holds PocketSphinx: a request a line on stdin, a reply a line on stdout.
 
-A process of its own because the decoder holds the interpreter's lock while it works, and because its
-130 MB go back to the system when it exits. It ends when its stdin does.
+A process of its own because the decoder holds the interpreter's lock while it works, and because
+its 130 MB go back to the system when it exits. It ends when its stdin does.
 """
 
 from __future__ import annotations

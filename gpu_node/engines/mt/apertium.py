@@ -1,7 +1,7 @@
 """The embedded translator: Apertium's pipeline, kept running and flushed by a NUL per request.
 
-The `apertium` script itself cannot be used this way: its awk filter waits for the text after the NUL.
-So the pair's own pipeline is started, with every program in its null-flush mode.
+The `apertium` script itself cannot be used this way: its awk filter waits for what follows the
+NUL. So the pair's own pipeline is started, with every program in its null-flush mode.
 """
 
 from __future__ import annotations

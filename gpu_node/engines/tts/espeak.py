@@ -17,9 +17,9 @@ from gpu_node.contracts.errors import DubfleetError, ItemFailed, Reason
 from gpu_node.contracts.timeline import SpokenLine, Translation, Utterance
 from gpu_node.graph import StageContext
 from gpu_node.languages import primary
+from gpu_node.media import wav
 
 NAME = "espeak"
-SAMPLE_RATE = 48_000
 _TIMEOUT = 60.0
 
 _QUIET_DB = -45.0
@@ -109,9 +109,9 @@ def _trim(raw: Path, target: Path) -> tuple[float, float]:
     onset, end = bounds
     first = max(0, onset - round(_LEAD_SECONDS * rate))
     last = min(len(samples), end + round(_TAIL_SECONDS * rate))
-    line = soxr.resample(samples[first:last], rate, SAMPLE_RATE, quality="HQ")
-    soundfile.write(target, line, SAMPLE_RATE, subtype="PCM_16")
-    return len(line) / SAMPLE_RATE, (onset - first) / rate
+    line = soxr.resample(samples[first:last], rate, wav.SAMPLE_RATE, quality="HQ")
+    wav.write(target, line)
+    return len(line) / wav.SAMPLE_RATE, (onset - first) / rate
 
 
 def audible_bounds(samples: NDArray[np.float32]) -> tuple[int, int] | None:

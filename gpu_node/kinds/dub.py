@@ -1,0 +1,309 @@
+"""The dub: which stages, in which order, with which engines.
+
+lesson ── media ─┬─ picture ─────────────────────────────────────────────┬─ score
+                 └─ audio ─┬─ (transcriber) ── transcript ── utterances   │
+                           ├─ bed                  ├─ translate ─ speak ─┤
+                           │                       └──── fit ─ stretch   │
+                           └───────────── mix ── voice ──────┘           │
+                                           └─ master ─ (captions) ─ mux ─┘
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from gpu_node import process
+from gpu_node.artefacts import Store
+from gpu_node.contracts.base import Contract, InLanguage
+from gpu_node.contracts.blobs import Blob
+from gpu_node.contracts.errors import DubfleetError
+from gpu_node.contracts.jobs import DubPayload
+from gpu_node.contracts.media import MediaInfo
+from gpu_node.contracts.timeline import (
+    Segment,
+    Transcript,
+    TranscriptOrigin,
+    Utterances,
+)
+from gpu_node.engines import plan as plans
+from gpu_node.engines.asr import pocketsphinx
+from gpu_node.engines.mt import apertium, provided
+from gpu_node.engines.tts import espeak
+from gpu_node.graph import Graph, Stage
+from gpu_node.kinds.kind import Kind
+from gpu_node.languages import parse
+from gpu_node.media.subtitles import Cue, read_subtitles
+from gpu_node.stages import captions, fitting, ingest, mixdown, muxing, scoring, utterances
+
+LESSON = "lesson"
+SUBTITLES = "subtitles"
+TARGET_SUBTITLES = "target_subtitles"
+
+_VERSION = "1"
+_VERSION_TIMEOUT = 30.0
+
+
+class CueSheet(Contract):
+    """Subtitles as read: the same content in another encoding is the same work."""
+
+    cues: tuple[Segment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sheets:
+    """The partner's subtitles, where there are any."""
+
+    source: CueSheet | None
+    target: CueSheet | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedDub:
+    """A dub that is ready to run."""
+
+    graph: Graph
+    plan: plans.EnginePlan
+
+
+def capabilities() -> plans.Capabilities:
+    """What is installed on this machine. Raises PROGRAM_MISSING."""
+    return plans.Capabilities(
+        pairs=apertium.installed_pairs(),
+        voices=espeak.installed_voices(),
+        recognised=pocketsphinx.LANGUAGES,
+    )
+
+
+@contextmanager
+def open_dub(payload: DubPayload, inputs: Mapping[str, Blob], store: Store) -> Iterator[OpenedDub]:
+    """The graph of one dub and its plan; the engines' processes end with it."""
+    payload = standard(payload)
+    sheets = Sheets(
+        source=_sheet(inputs.get(SUBTITLES), store, "--subtitles"),
+        target=_sheet(inputs.get(TARGET_SUBTITLES), store, "--target-subtitles"),
+    )
+    plan = choose(payload, sheets, capabilities())
+    with ExitStack() as engines:
+        yield OpenedDub(build(payload, plan, sheets, inputs[LESSON], engines), plan)
+
+
+def standard(payload: DubPayload) -> DubPayload:
+    """The payload with its languages in standard spelling. Raises LANGUAGE_UNKNOWN."""
+    return payload.model_copy(
+        update={
+            "source_language": parse(payload.source_language),
+            "target_language": parse(payload.target_language),
+        }
+    )
+
+
+def choose(payload: DubPayload, sheets: Sheets, have: plans.Capabilities) -> plans.EnginePlan:
+    return plans.choose(
+        payload,
+        have,
+        subtitles=sheets.source is not None,
+        target_subtitles=sheets.target is not None,
+    )
+
+
+def build(
+    payload: DubPayload, plan: plans.EnginePlan, sheets: Sheets, lesson: Blob, engines: ExitStack
+) -> Graph:
+    """Wire the stages for one plan. Pure but for the engines, which start when first asked."""
+    media_version = f"{_VERSION}+ffmpeg-{ffmpeg_version()}"
+    return Graph(
+        sources={LESSON: lesson, **_sheet_sources(sheets)},
+        stages=(
+            Stage("media", media_version, ingest.describe, {"lesson": LESSON}),
+            Stage(
+                "picture",
+                media_version,
+                ingest.fingerprint,
+                {"lesson": LESSON, "media": "media"},
+            ),
+            Stage(
+                "audio",
+                media_version,
+                ingest.extract,
+                {"lesson": LESSON, "media": "media"},
+                settings=_track_choice(payload),
+            ),
+            *_transcriber(payload, plan, engines),
+            _utterances(sheets),
+            Stage("bed", _VERSION, mixdown.original_as_bed, {"audio": "audio"}),
+            _translator(payload, plan, engines),
+            *_voice(plan),
+            *_sound(media_version),
+            *_finish(payload, media_version),
+        ),
+    )
+
+
+def ffmpeg_version() -> str:
+    """Such as "5.1.9-0+deb12u1": another build may encode other bytes. Raises PROGRAM_MISSING."""
+    said = process.run(["ffmpeg", "-version"], timeout=_VERSION_TIMEOUT).stdout.decode()
+    words = said.split()
+    return words[2] if len(words) > 2 else "unknown"
+
+
+def _track_choice(payload: DubPayload) -> DubPayload:
+    """Only what extraction depends on, so that another target language reuses the sound."""
+    return DubPayload(
+        source_language=payload.source_language,
+        target_language=payload.source_language,
+        audio_track=payload.audio_track,
+    )
+
+
+def _sheet(blob: Blob | None, store: Store, option: str) -> CueSheet | None:
+    if blob is None:
+        return None
+    try:
+        cues = read_subtitles(store.path(blob))
+    except DubfleetError as error:
+        raise DubfleetError(
+            error.reason, f"The {option} file cannot be used: {error.sentence}", detail=error.detail
+        ) from error
+    return CueSheet(cues=tuple(Segment(start=c.start, end=c.end, text=c.text) for c in cues))
+
+
+def _sheet_sources(sheets: Sheets) -> Mapping[str, Contract]:
+    found = {SUBTITLES: sheets.source, TARGET_SUBTITLES: sheets.target}
+    return {name: sheet for name, sheet in found.items() if sheet is not None}
+
+
+def _transcriber(
+    payload: DubPayload, plan: plans.EnginePlan, engines: ExitStack
+) -> tuple[Stage, ...]:
+    language = payload.source_language
+    if plan.transcriber is plans.TranscriberName.POCKETSPHINX:
+        engine = pocketsphinx.PocketSphinx(processes=max(1, min(4, os.cpu_count() or 1)))
+        engines.callback(engine.close)
+        return engine.stages(language, "audio")
+    if plan.transcriber is plans.TranscriberName.SUBTITLES:
+        return (
+            Stage(
+                "transcript",
+                _VERSION,
+                transcript_from_subtitles,
+                {"sheet": SUBTITLES},
+                settings=InLanguage(language=language),
+            ),
+        )
+    return (Stage("transcript", _VERSION, no_transcript, settings=InLanguage(language=language)),)
+
+
+def transcript_from_subtitles(settings: InLanguage, sheet: CueSheet) -> Transcript:
+    """What is said is what the lesson's own subtitles say."""
+    return Transcript(
+        language=settings.language, origin=TranscriptOrigin.SUBTITLES, segments=sheet.cues
+    )
+
+
+def no_transcript(settings: InLanguage) -> Transcript:
+    """Only the partner's translation is known."""
+    return Transcript(language=settings.language, origin=TranscriptOrigin.NONE, segments=())
+
+
+def _utterances(sheets: Sheets) -> Stage:
+    inputs = {"transcript": "transcript", "media": "media"}
+    if sheets.target is None:
+        return Stage("utterances", _VERSION, utterances_from_transcript, inputs)
+    inputs["sheet"] = TARGET_SUBTITLES
+    return Stage("utterances", _VERSION, utterances_from_target, inputs)
+
+
+def utterances_from_transcript(transcript: Transcript, media: MediaInfo) -> Utterances:
+    return utterances.build(transcript, None, media.duration)
+
+
+def utterances_from_target(transcript: Transcript, media: MediaInfo, sheet: CueSheet) -> Utterances:
+    cues = [Cue(c.start, c.end, c.text) for c in sheet.cues]
+    return utterances.build(transcript, cues, media.duration)
+
+
+def _translator(payload: DubPayload, plan: plans.EnginePlan, engines: ExitStack) -> Stage:
+    if plan.translator is plans.TranslatorName.PROVIDED:
+        return Stage("translate", _VERSION, provided.translate, each="utterances")
+    engine = apertium.Apertium(payload.source_language, payload.target_language)
+    engines.callback(engine.close)
+    version = f"{_VERSION}+apertium-{payload.source_language}-{payload.target_language}"
+    return Stage("translate", version, engine.translate, each="utterances")
+
+
+def _voice(plan: plans.EnginePlan) -> tuple[Stage, ...]:
+    workers = max(1, os.cpu_count() or 1)
+    return (
+        Stage(
+            "speak",
+            f"{_VERSION}+espeak-ng-{espeak.version()}",
+            espeak.speak,
+            {"translation": "translate"},
+            settings=espeak.EspeakSettings(voice=plan.voice),
+            each="utterances",
+            concurrency=workers,
+        ),
+        Stage(
+            "fit",
+            _VERSION,
+            fitting.place,
+            {"utterances": "utterances", "spoken": "speak", "audio": "audio"},
+        ),
+        Stage("stretch", _VERSION, fitting.stretch, each="fit", concurrency=workers),
+    )
+
+
+def _sound(media_version: str) -> tuple[Stage, ...]:
+    return (
+        Stage("voice", _VERSION, mixdown.assemble, {"audio": "audio", "stretched": "stretch"}),
+        Stage(
+            "mix",
+            _VERSION,
+            mixdown.mix,
+            {n: n for n in ("audio", "bed", "voice", "utterances", "fit")},
+            settings=mixdown.DuckSettings(),
+        ),
+        Stage(
+            "master",
+            media_version,
+            mixdown.master,
+            {"mixed": "mix", "audio": "audio"},
+            settings=mixdown.MasterSettings(),
+        ),
+    )
+
+
+def _finish(payload: DubPayload, media_version: str) -> tuple[Stage, ...]:
+    languages = muxing.MuxSettings(
+        source_language=payload.source_language, target_language=payload.target_language
+    )
+    return (
+        Stage(
+            "captions",
+            _VERSION,
+            captions.caption,
+            {"utterances": "utterances", "translated": "translate", "fit": "fit"},
+            settings=InLanguage(language=payload.target_language),
+        ),
+        Stage(
+            "mux",
+            media_version,
+            muxing.mux,
+            {"lesson": LESSON, "media": "media", "audio": "audio", "mastered": "master"}
+            | {"captions": "captions"},
+            settings=languages,
+        ),
+        Stage(
+            "score",
+            media_version,
+            scoring.score,
+            {"dubbed": "mux", "before": "picture", "media": "media"}
+            | {"utterances": "utterances", "fit": "fit"},
+        ),
+    )
+
+
+DUB = Kind("dub", DubPayload, open_dub)

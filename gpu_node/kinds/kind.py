@@ -1,0 +1,59 @@
+"""What every kind of job has in common, and how a job finds its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+from pydantic import ValidationError
+
+from gpu_node.artefacts import Store
+from gpu_node.contracts.blobs import Blob
+from gpu_node.contracts.errors import DubfleetError, Reason
+from gpu_node.contracts.jobs import JobSpec, Payload
+from gpu_node.graph import Graph
+
+P = TypeVar("P", bound=Payload)
+
+
+class Opened(Protocol):
+    """A job that is ready to run."""
+
+    @property
+    def graph(self) -> Graph: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[P]):
+    """One kind of job. `open` yields its graph and frees its engines at the end.
+
+    `open(payload, inputs, store)` refuses what cannot be done before any work begins.
+    """
+
+    name: str
+    payload: type[P]
+    open: Callable[[P, Mapping[str, Blob], Store], AbstractContextManager[Opened]]
+
+
+def open_job(
+    spec: JobSpec, kinds: Mapping[str, Kind[Any]], store: Store
+) -> AbstractContextManager[Opened]:
+    """The graph of a job, whatever its kind. Raises DubfleetError(INTERNAL) for a foreign one."""
+    kind = kinds.get(str(spec.payload.get("kind")))
+    if kind is None:
+        known = ", ".join(sorted(kinds))
+        raise DubfleetError(
+            Reason.INTERNAL,
+            f"This node does not know jobs of kind {spec.payload.get('kind')!r}, only: {known}.",
+        )
+    try:
+        payload = kind.payload.model_validate(spec.payload)
+    except ValidationError as error:
+        raise DubfleetError(
+            Reason.INTERNAL,
+            f"This {kind.name} job was written by another version of the program.",
+            detail=str(error),
+        ) from error
+    return kind.open(payload, spec.inputs, store)

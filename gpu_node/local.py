@@ -1,0 +1,128 @@
+"""One dub on this machine, from a file to a file: what the command line does."""
+
+from __future__ import annotations
+
+import resource
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from gpu_node import report, runner, workspace
+from gpu_node.artefacts import Store, digest_file, digest_of
+from gpu_node.contracts.blobs import Blob
+from gpu_node.contracts.dub import DubReport, SubtitleFiles
+from gpu_node.contracts.errors import DubfleetError, Reason
+from gpu_node.contracts.jobs import DubPayload
+from gpu_node.kinds import dub
+from gpu_node.media import probe
+from gpu_node.stages import ingest
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Files in, files out, and what to do."""
+
+    lesson: Path
+    output: Path
+    payload: DubPayload
+    subtitles: Path | None = None
+    target_subtitles: Path | None = None
+    report: Path | None = None
+    work: Path | None = None
+
+
+def run(
+    request: Request,
+    *,
+    observer: runner.Observer | None = None,
+    stop: threading.Event | None = None,
+) -> DubReport:
+    """Dub one lesson. Raises DubfleetError; then no output was written."""
+    began = time.monotonic()
+    payload = dub.standard(request.payload)
+    refuse_early(request, payload)
+    inputs = _inputs(request)
+    digests = {name: digest_file(path) for name, path in inputs.items()}
+    key = digest_of({"payload": payload.model_dump(mode="json"), "inputs": digests})
+    with workspace.store_at(request.work, key) as store:
+        blobs = {name: store.adopt(path, digests[name]) for name, path in inputs.items()}
+        with dub.open_dub(payload, blobs, store) as opened:
+            result = runner.run_graph(opened.graph, store, observer=observer, stop=stop)
+        cost = report.Cost(time.monotonic() - began, peak_memory_mb())
+        written = report.build(payload, opened.plan, result, cost)
+        workspace.deliver(_deliverables(request, payload, store, result, written))
+    return written
+
+
+def refuse_early(request: Request, payload: DubPayload) -> None:
+    """Everything that can be refused without reading the whole lesson, cheapest first."""
+    info = probe.probe(request.lesson)
+    ingest.require_lesson(info)
+    ingest.choose_track(info.audio, payload)
+    for what, path in (
+        ("--subtitles", request.subtitles),
+        ("--target-subtitles", request.target_subtitles),
+    ):
+        if path is not None and not path.is_file():
+            raise DubfleetError(
+                Reason.SUBTITLES_MISSING,
+                f"There is no file for {what}: check its name and folder.",
+            )
+    workspace.require_output(request.output, _described_inputs(request))
+    if request.report is not None:
+        inputs = {**_described_inputs(request), "output video": request.output}
+        workspace.require_writable(request.report, inputs, "--report")
+
+
+def peak_memory_mb() -> float:
+    """The most memory that one process of ours, or a program we ran, has held."""
+    largest = max(
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+        resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss,
+    )
+    return largest / 1024
+
+
+def beside(output: Path, language: str) -> Path:
+    """The WebVTT file of a language, next to the video: lesson.mp4 → lesson.es.vtt."""
+    return output.with_name(f"{output.stem}.{language}.vtt")
+
+
+def _inputs(request: Request) -> Mapping[str, Path]:
+    named = {
+        dub.LESSON: request.lesson,
+        dub.SUBTITLES: request.subtitles,
+        dub.TARGET_SUBTITLES: request.target_subtitles,
+    }
+    return {name: path for name, path in named.items() if path is not None}
+
+
+def _described_inputs(request: Request) -> Mapping[str, Path]:
+    words = {
+        dub.LESSON: "lesson",
+        dub.SUBTITLES: "subtitles file",
+        dub.TARGET_SUBTITLES: "target subtitles file",
+    }
+    return {words[name]: path for name, path in _inputs(request).items()}
+
+
+def _deliverables(
+    request: Request,
+    payload: DubPayload,
+    store: Store,
+    result: runner.GraphResult,
+    written: DubReport,
+) -> Mapping[Path, Path | bytes]:
+    captions: SubtitleFiles = result.values["captions"]
+    video: Blob = result.values["mux"].video
+    files: dict[Path, Path | bytes] = {
+        request.output: store.path(video),
+        beside(request.output, payload.target_language): store.path(captions.target_vtt),
+    }
+    if captions.source_vtt is not None:
+        files[beside(request.output, payload.source_language)] = store.path(captions.source_vtt)
+    if request.report is not None:
+        files[request.report] = written.model_dump_json(indent=2).encode()
+    return files

@@ -1,0 +1,1 @@
+"""Measures of a finished dub. Pure: values in, values out."""

@@ -1,0 +1,1 @@
+"""The steps of a dub: thin functions between the graph and the engines, media and timing."""

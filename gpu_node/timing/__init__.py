@@ -1,0 +1,1 @@
+"""When each line is said. Pure: values in, values out."""

@@ -1,0 +1,153 @@
+"""Where a dub keeps its work, and how its results reach the user: all of them or none."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from gpu_node.artefacts import Store, is_disk_full
+from gpu_node.contracts.errors import DubfleetError, Reason, disk_full
+
+_ABANDONED_SECONDS = 7 * 86_400
+"""What a killed run left is kept this long for another try."""
+
+
+def cache_folder() -> Path:
+    """The folder for unfinished work: the user's cache, else a folder of theirs in /tmp."""
+    named = os.environ.get("XDG_CACHE_HOME")
+    candidates = [Path(named)] if named else []
+    with contextlib.suppress(RuntimeError):
+        candidates.append(Path.home() / ".cache")
+    candidates.append(Path(tempfile.gettempdir()) / f"cache-{os.getuid()}")
+    for candidate in candidates:
+        folder = candidate / "dubfleet"
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if os.access(folder, os.W_OK | os.X_OK) and folder.stat().st_uid == os.getuid():
+                return folder
+    raise DubfleetError(
+        Reason.OUTPUT_UNWRITABLE,
+        "There is no folder to work in: name one that can be written to with --work.",
+    )
+
+
+def prune(cache: Path, now: float) -> None:
+    """Remove what killed runs left behind long ago; never what a living one works in."""
+    for folder in cache.iterdir():
+        with contextlib.suppress(OSError):
+            if now - folder.stat().st_mtime < _ABANDONED_SECONDS:
+                continue
+            with (folder / "lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def store_at(named: Path | None, key: str) -> Iterator[Store]:
+    """The store for this piece of work, held for us alone. Raises Busy, DISK_FULL.
+
+    A folder the user named is kept. One of our own is removed at the end, also after an error:
+    only a run that was killed leaves one, and the next run of the same work takes it up.
+    """
+    if named is None:
+        cache = cache_folder()
+        prune(cache, time.time())
+        root = cache / key[:32]
+    else:
+        root = named
+    store = Store(root)
+    held = False
+    try:
+        with store.exclusive():
+            held = True
+            yield store
+    except OSError as error:
+        if is_disk_full(error):
+            raise disk_full(str(error)) from error
+        raise
+    finally:
+        if named is None and held:
+            shutil.rmtree(root, ignore_errors=True)
+
+
+def require_output(output: Path, inputs: Mapping[str, Path]) -> None:
+    """Refuse a place that cannot take the dub, before any work is done.
+
+    Raises DubfleetError: OUTPUT_NOT_MP4, OUTPUT_IS_INPUT, OUTPUT_UNWRITABLE.
+    """
+    if output.suffix.lower() != ".mp4":
+        raise DubfleetError(
+            Reason.OUTPUT_NOT_MP4, "The dub is written as MP4: give -o a name that ends in .mp4."
+        )
+    require_writable(output, inputs, "-o")
+
+
+def require_writable(target: Path, others: Mapping[str, Path], option: str) -> None:
+    """Refuse a file that cannot be written, or that is one of `others` (described file: path)."""
+    if target.is_dir():
+        raise DubfleetError(
+            Reason.OUTPUT_UNWRITABLE, f"The output is a folder: name a file in it with {option}."
+        )
+    for what, path in others.items():
+        if _same_file(target, path):
+            raise DubfleetError(
+                Reason.OUTPUT_IS_INPUT,
+                f"The output is the {what} itself: choose another name for {option}.",
+            )
+    if not target.parent.is_dir():
+        raise DubfleetError(
+            Reason.OUTPUT_UNWRITABLE, "The output's folder does not exist: create it first."
+        )
+    if not _writable(target.parent):
+        raise DubfleetError(
+            Reason.OUTPUT_UNWRITABLE,
+            f"The output's folder cannot be written to: choose another with {option}.",
+        )
+
+
+def deliver(files: Mapping[Path, Path | bytes]) -> None:
+    """Put results in their places: copies first, then renames, so no half file is ever seen.
+
+    Raises DubfleetError: DISK_FULL, OUTPUT_UNWRITABLE. Nothing new is left behind then.
+    """
+    parts = {target: target.with_name(f".{target.name}.dub-part") for target in files}
+    try:
+        for target, content in files.items():
+            if isinstance(content, bytes):
+                parts[target].write_bytes(content)
+            else:
+                shutil.copyfile(content, parts[target])
+        for target, part in parts.items():
+            part.replace(target)
+    except OSError as error:
+        if is_disk_full(error):
+            raise disk_full(str(error)) from error
+        raise DubfleetError(
+            Reason.OUTPUT_UNWRITABLE,
+            f"The result could not be written: {error.strerror or error}.",
+        ) from error
+    finally:
+        for part in parts.values():
+            part.unlink(missing_ok=True)
+
+
+def _writable(folder: Path) -> bool:
+    """By trying: a mode says little about root, network shares and read-only mounts."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return one.absolute() == other.absolute()
