@@ -1,4 +1,4 @@
-"""What a person sees while a dub is made: a bar per stage, or a line per stage where no screen is."""
+"""What a person sees while a dub is made: a bar per stage, or a line where no screen is."""
 
 from __future__ import annotations
 

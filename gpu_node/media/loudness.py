@@ -37,19 +37,21 @@ def measure(
     return parse_summary(said)
 
 
-def render(
+def render_aac(
     source: Path,
     target: Path,
     *,
     gain_db: float,
     ceiling_dbtp: float,
+    bit_rate: str,
     timeout: float,
     on_progress: ffmpeg.ProgressCallback | None = None,
     stop: threading.Event | None = None,
-) -> Loudness:
-    """Write `source` (48 kHz WAV) with one gain and a true-peak limiter, and measure the result.
+) -> None:
+    """Write `source` (48 kHz WAV) as AAC (M4A), with one gain and a true-peak limiter before it.
 
-    The limiter works on the four-fold oversampled signal, so it sees the peaks between samples.
+    The limiter works on the four-fold oversampled signal, so it sees the peaks between samples;
+    what the encoder adds to them has to be measured in the result.
     """
     graph = (
         ffmpeg.open_input(source)
@@ -64,15 +66,16 @@ def render(
             latency="enabled",
         )
         .filter("aresample", SAMPLE_RATE)
-        .filter("ebur128", peak="true", framelog="verbose")
-        # ebur128 hands on double samples at its own rate; say what the file holds.
-        .filter("aformat", sample_rates=SAMPLE_RATE, sample_fmts="flt")
     )
     output = graph.output(
-        ffmpeg.file_url(target), acodec="pcm_f32le", format="wav", rf64="auto", fflags="+bitexact"
+        ffmpeg.file_url(target),
+        acodec="aac",
+        audio_bitrate=bit_rate,
+        fflags="+bitexact",
+        map_metadata=-1,
+        **{"flags:a": "+bitexact"},
     )
-    said = ffmpeg.run_graph(output, timeout=timeout, on_progress=on_progress, stop=stop)
-    return parse_summary(said)
+    ffmpeg.run_graph(output, timeout=timeout, on_progress=on_progress, stop=stop)
 
 
 def gain_for(measured: Loudness, target_lufs: float) -> float:

@@ -184,7 +184,7 @@ def _cues(blocks: Iterable[tuple[int, list[str]]], vtt: bool) -> Iterator[_Timed
 
 def _cue(line: int, block: list[str], vtt: bool, last: _Timed | None) -> _Timed | None:
     """Read one cue. None if nothing in the block can be seen: no cue then, and no text lost."""
-    place = f"after cue {last.name}" if last else "before the first cue"
+    place = f"after cue {last.number} at {_clock(last.start)}" if last else "before the first cue"
     at = next((n for n, text in enumerate(block[:2]) if "-->" in text), None)
     # In WebVTT any line may name a cue; in SRT, text above the times has lost its own.
     if at is None or (at == 1 and not vtt and not _INVISIBLE.sub("", block[0]).isdecimal()):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import logging
 
 from gpu_node.contracts.base import Contract
 from gpu_node.contracts.dub import Bed, Mix, StretchedLine, VoiceTrack
@@ -10,14 +10,16 @@ from gpu_node.contracts.errors import DubfleetError, Reason
 from gpu_node.contracts.media import ExtractedAudio, Loudness, MasteredAudio
 from gpu_node.contracts.timeline import Fit, Utterances
 from gpu_node.graph import Outcomes, StageContext
-from gpu_node.media import ffmpeg, loudness, mixing, voice_track
+from gpu_node.media import loudness, mixing, voice_track
 from gpu_node.stages.ingest import timeout_for
+
+log = logging.getLogger(__name__)
 
 _UNKNOWN_SPEECH_DB = -20.0
 """Where the original is silent there is nothing to match: a usual level for a voice."""
 _GAIN_LIMIT_DB = 24.0
 
-_CLOSE_ENOUGH_LU = 0.3
+_CLOSE_ENOUGH_LU = 0.5
 _ATTEMPTS = 4
 _AAC_HEADROOM_DB = 0.7
 """AAC overshoots the limiter's ceiling by a few tenths; what it overshoots more is measured."""
@@ -88,22 +90,27 @@ def master(
     ctx: StageContext, settings: MasterSettings, mixed: Mix, audio: ExtractedAudio
 ) -> MasteredAudio:
     """One gain and a limiter, then AAC; measured after the encoder, and corrected until right."""
-    source = ctx.path(mixed.audio)
-    rendered, encoded = ctx.new_file("master.wav"), ctx.new_file("dub.m4a")
+    source, encoded = ctx.path(mixed.audio), ctx.new_file("dub.m4a")
     timeout = timeout_for(audio.duration)
     gain = loudness.gain_for(
         loudness.measure(source, timeout=timeout, stop=ctx.stop), settings.target_lufs
     )
     ceiling = settings.true_peak_dbtp - _AAC_HEADROOM_DB
     for attempt in range(1, _ATTEMPTS + 1):
-        loudness.render(
-            source, rendered, gain_db=gain, ceiling_dbtp=ceiling, timeout=timeout, stop=ctx.stop
+        loudness.render_aac(
+            source,
+            encoded,
+            gain_db=gain,
+            ceiling_dbtp=ceiling,
+            bit_rate=settings.bit_rate,
+            timeout=timeout,
+            stop=ctx.stop,
         )
-        ctx.progress(attempt / (_ATTEMPTS + 1))
-        _encode(ctx, settings, rendered, encoded, timeout)
+        ctx.progress(attempt / (attempt + 1))
         measured = loudness.measure(encoded, timeout=timeout, stop=ctx.stop)
         error = loudness.gain_for(measured, settings.target_lufs)
         over = max(0.0, (measured.true_peak or -99.0) - settings.true_peak_dbtp)
+        log.info("attempt %d: gain %.2f dB gave %s", attempt, gain, measured)
         if abs(error) <= _CLOSE_ENOUGH_LU and over == 0.0:
             break
         # What a limiter takes away a little more gain brings back; an overshoot lowers the ceiling.
@@ -122,17 +129,3 @@ def _require_within(measured: Loudness, settings: MasterSettings) -> None:
             Reason.INTERNAL,
             f"The dub's true peak stayed at {measured.true_peak} dBTP: please report this lesson.",
         )
-
-
-def _encode(
-    ctx: StageContext, settings: MasterSettings, source: Path, target: Path, timeout: float
-) -> None:
-    output = ffmpeg.open_input(source).audio.output(
-        ffmpeg.file_url(target),
-        acodec="aac",
-        audio_bitrate=settings.bit_rate,
-        fflags="+bitexact",
-        map_metadata=-1,
-        **{"flags:a": "+bitexact"},
-    )
-    ffmpeg.run_graph(output, timeout=timeout, stop=ctx.stop)

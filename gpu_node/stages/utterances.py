@@ -20,6 +20,7 @@ from gpu_node.media.subtitles import Cue
 
 _JOIN_GAP = 0.45
 _JOINED_AT_MOST = 9.0
+_FRAGMENT = 1.2
 _LONGEST = 12.0
 """Seconds. Longer lines lose their anchors and overrun what a synthesizer speaks well."""
 _LEAST_WORD_GAP = 0.1
@@ -68,8 +69,7 @@ def from_recognition(segments: Sequence[Segment]) -> list[Piece]:
     groups: list[list[Word]] = []
     bounds: list[tuple[float, float]] = []
     for segment in segments:
-        near = bounds and segment.start - bounds[-1][1] < _JOIN_GAP
-        if near and segment.end - bounds[-1][0] <= _JOINED_AT_MOST:
+        if bounds and _belong_together(bounds[-1], (segment.start, segment.end)):
             groups[-1].extend(segment.words)
             bounds[-1] = (bounds[-1][0], segment.end)
         else:
@@ -80,6 +80,16 @@ def from_recognition(segments: Sequence[Segment]) -> list[Piece]:
         for words, (start, end) in zip(groups, bounds, strict=True)
         for piece in _split(words, start, end)
     ]
+
+
+def _belong_together(before: tuple[float, float], after: tuple[float, float]) -> bool:
+    """A fragment goes with its neighbour; two phrases stay apart, for each is an anchor."""
+    shorter = min(before[1] - before[0], after[1] - after[0])
+    return (
+        shorter < _FRAGMENT
+        and after[0] - before[1] < _JOIN_GAP
+        and after[1] - before[0] <= _JOINED_AT_MOST
+    )
 
 
 def _split(words: list[Word], start: float, end: float) -> Iterator[Piece]:

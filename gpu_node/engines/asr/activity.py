@@ -31,10 +31,14 @@ _MUSIC_WINDOW_SECONDS = 1.0
 _BLOCK_FRAMES = 3000
 
 _LOUDNESS_FRAME = 160
+_LEVEL_SECONDS = _LOUDNESS_FRAME / SAMPLE_RATE
 _JOIN_GAP_SECONDS = 0.25
 _SHORTEST_SECONDS = 0.15
-_ONSET_RISE_DB = 15.0
+_ONSET_RISE_DB = 25.0
 _REACH_SECONDS = 0.2
+_PAUSE_SECONDS = 0.2
+"""Pauses inside read sentences were at most 0.15 s, those between sentences at least 0.25 s."""
+_FAINT_DB = 20.0
 
 Region = tuple[float, float]
 """Start and end in seconds."""
@@ -45,16 +49,22 @@ def find_regions(samples: Samples, voiced: Flags, frame_seconds: float) -> tuple
 
     `voiced` is the detector's opinion of each frame of `frame_seconds`.
     """
-    held = music_flags(samples)
-    hop_seconds = _HOP / SAMPLE_RATE
-    times = (np.arange(len(voiced)) + 0.5) * frame_seconds
-    if len(held):
-        nearest = np.clip((times / hop_seconds).astype(np.int64), 0, len(held) - 1)
-        voiced = voiced & ~held[nearest]
     levels = levels_db(samples)
+    music = _resampled(music_flags(samples), _HOP / SAMPLE_RATE, len(levels), _LEVEL_SECONDS)
+    voiced = voiced & ~_resampled(music, _LEVEL_SECONDS, len(voiced), frame_seconds)
+    # Trimming looks a little past a region's ends, but must not find the music there.
+    levels = np.where(music, 0.0, levels)
     found = join_close(runs(voiced, frame_seconds), _JOIN_GAP_SECONDS)
-    exact = (trim(region, levels) for region in found)
-    return tuple(r for r in exact if r is not None and r[1] - r[0] >= _SHORTEST_SECONDS)
+    audible = [part for region in found for part in audible_parts(region, levels)]
+    return tuple(_without_faint(audible, levels))
+
+
+def _resampled(flags: Flags, step: float, count: int, new_step: float) -> Flags:
+    """The same flags at another step; what lies past the last is false."""
+    if not len(flags):
+        return np.zeros(count, dtype=np.bool_)
+    index = ((np.arange(count) + 0.5) * new_step / step).astype(np.int64)
+    return flags[np.minimum(index, len(flags) - 1)]
 
 
 def runs(flags: Flags, frame_seconds: float) -> list[Region]:
@@ -85,26 +95,39 @@ def levels_db(samples: Samples) -> NDArray[np.float64]:
     return 10 * np.log10(power + 1.0)
 
 
-def trim(region: Region, levels: NDArray[np.float64]) -> Region | None:
-    """Move a region's ends to where its sound begins and ends, looking a little past them.
+def audible_parts(region: Region, levels: NDArray[np.float64]) -> list[Region]:
+    """What can be heard in a region and a little past its ends, divided at its pauses.
 
-    The threshold lies above the quietest tenth of the surroundings and below the region's own loud
-    part, so that neither room tone nor a soft voice moves it. None if nothing is above it.
+    The threshold lies above the quietest part of the surroundings and below the region's own loud
+    part, so that neither room tone nor a soft voice moves it.
     """
-    frame = _LOUDNESS_FRAME / SAMPLE_RATE
-    first = max(0, round((region[0] - _REACH_SECONDS) / frame))
-    last = min(len(levels), round((region[1] + _REACH_SECONDS) / frame))
+    first = max(0, round((region[0] - _REACH_SECONDS) / _LEVEL_SECONDS))
+    last = min(len(levels), round((region[1] + _REACH_SECONDS) / _LEVEL_SECONDS))
     around = levels[first:last]
     if not len(around):
-        return None
+        return []
     floor, loud = np.percentile(around, [5, 95])
-    threshold = min(floor + _ONSET_RISE_DB, (floor + loud) / 2)
+    above = around > min(floor + _ONSET_RISE_DB, (floor + loud) / 2)
     # Two frames in a row: a click is not an onset.
-    above = around > threshold
-    sustained = np.flatnonzero(above[:-1] & above[1:])
-    if not len(sustained):
-        return None
-    return (first + int(sustained[0])) * frame, (first + int(sustained[-1]) + 2) * frame
+    heard = [(a, b) for a, b in runs(above, _LEVEL_SECONDS) if b - a > 1.5 * _LEVEL_SECONDS]
+    start = first * _LEVEL_SECONDS
+    return [
+        (start + a, start + b)
+        for a, b in join_close(heard, _PAUSE_SECONDS)
+        if b - a >= _SHORTEST_SECONDS
+    ]
+
+
+def _without_faint(regions: list[Region], levels: NDArray[np.float64]) -> list[Region]:
+    """Without what is far below the others: the tail of a chord, a neighbour's television."""
+    if not regions:
+        return []
+    loud = [
+        float(np.percentile(levels[round(a / _LEVEL_SECONDS) : round(b / _LEVEL_SECONDS)], 95))
+        for a, b in regions
+    ]
+    usual = float(np.median(loud))
+    return [r for r, level in zip(regions, loud, strict=True) if level > usual - _FAINT_DB]
 
 
 def music_flags(samples: Samples) -> Flags:

@@ -203,12 +203,12 @@ def test_a_small_overlap_is_taken_off_the_earlier_cue() -> None:
         (
             f"{ONE}a\n\nlost\n\n{TWO}b",
             Reason.SUBTITLES_BROKEN,
-            "line 4 (after cue 1 (at 00:00:01))",
+            "line 4 (after cue 1 at 00:00:01)",
         ),
-        (f"{ONE}a\n\nlost\n{TWO}b", Reason.SUBTITLES_BROKEN, "line 4 (after cue 1 (at 00:00:01))"),
-        (f"{ONE}a\n\n2\n\n{TWO}b", Reason.SUBTITLES_BROKEN, "line 4 (after cue 1 (at 00:00:01))"),
-        (f"1\n{ONE}a\n\n2", Reason.SUBTITLES_BROKEN, "line 5 (after cue 1 (at 00:00:01))"),
-        (f"{ONE}\nlate", Reason.SUBTITLES_BROKEN, "line 3 (after cue 1 (at 00:00:01))"),
+        (f"{ONE}a\n\nlost\n{TWO}b", Reason.SUBTITLES_BROKEN, "line 4 (after cue 1 at 00:00:01)"),
+        (f"{ONE}a\n\n2\n\n{TWO}b", Reason.SUBTITLES_BROKEN, "line 4 (after cue 1 at 00:00:01)"),
+        (f"1\n{ONE}a\n\n2", Reason.SUBTITLES_BROKEN, "line 5 (after cue 1 at 00:00:01)"),
+        (f"{ONE}\nlate", Reason.SUBTITLES_BROKEN, "line 3 (after cue 1 at 00:00:01)"),
         (f"WEBVTT\n\n{ONE}a\n\nlost", Reason.SUBTITLES_BROKEN, "line 6 (after cue 1"),
         (f"STYLE\n\n{ONE}a", Reason.SUBTITLES_BROKEN, "line 1 (before the first cue)"),
         # A timing line inside other text.
@@ -280,7 +280,7 @@ def test_srt_times_need_hours() -> None:
     # 01:02,500 may as well be an hour that lost its seconds.
     error = refusal(lambda: parse_subtitles(f"{ONE}a\n\n2\n00:03,000 --> 00:04,000\nb"))
     assert error.sentence == (
-        "Cue 2 (line 5, after cue 1 (at 00:00:01)) has a timing line that cannot be read: "
+        "Cue 2 (line 5, after cue 1 at 00:00:01) has a timing line that cannot be read: "
         "write it like 00:01:02,500 --> 00:01:04,000."
     )
 
