@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ffmpeg as graphs
@@ -65,12 +65,17 @@ def mux(
         # Packets of all streams wait for each other; a long silence must not end the run.
         "max_muxing_queue_size": 9999,
         "max_interleave_delta": 0,
-        **_sound_options(settings, originals, audio.track),
-        **_subtitle_options([language for _, language in subtitles]),
+        "disposition:a:0": "default",
+        "c:a:0": "copy",
+        **_original_options(originals),
+        # Offered, not forced: a player shows them when asked.
+        **{f"disposition:s:{number}": "0" for number in range(len(subtitles))},
     }
-    output = graphs.output(*streams, ffmpeg.file_url(target), **options)
-    ffmpeg.run_graph(
-        output,
+    argv = ffmpeg.compile_graph(graphs.output(*streams, ffmpeg.file_url(target), **options))
+    # ffmpeg-python 0.2.0 cannot repeat an option, and a track has more than one label.
+    argv[-1:-1] = _labels(settings, originals, audio.track, [lang for _, lang in subtitles])
+    ffmpeg.run_ffmpeg(
+        argv,
         timeout=timeout_for(media.duration),
         on_progress=ctx.seconds_done(media.duration),
         stop=ctx.stop,
@@ -78,35 +83,36 @@ def mux(
     return DubbedVideo(video=ctx.keep(target))
 
 
-def _sound_options(
-    settings: MuxSettings, originals: list[AudioTrack], dubbed_track: int
-) -> Mapping[str, Any]:
-    options: dict[str, Any] = {
-        "c:a:0": "copy",
-        "disposition:a:0": "default",
-        "metadata:s:a:0": _label(settings.target_language, f"{name(settings.target_language)} dub"),
-    }
+def _original_options(originals: Sequence[AudioTrack]) -> Mapping[str, str]:
+    options: dict[str, str] = {}
     for number, track in enumerate(originals, start=1):
         copied = track.codec in MP4_SOUNDS
         options[f"c:a:{number}"] = "copy" if copied else "aac"
         if not copied:
             options[f"b:a:{number}"] = "192k"
         options[f"disposition:a:{number}"] = "0"
+    return options
+
+
+def _labels(
+    settings: MuxSettings,
+    originals: Sequence[AudioTrack],
+    dubbed_track: int,
+    subtitles: Sequence[LanguageTag],
+) -> list[str]:
+    """Language and title of every track of ours, and of the original that was dubbed."""
+    target = name(settings.target_language)
+    labels = _label("a:0", settings.target_language, f"{target} dub")
+    for number, track in enumerate(originals, start=1):
         if track.number == dubbed_track:
             title = track.title or f"{name(settings.source_language)} (original)"
-            options[f"metadata:s:a:{number}"] = _label(settings.source_language, title)
-    return options
+            labels += _label(f"a:{number}", settings.source_language, title)
+    for number, language in enumerate(subtitles):
+        labels += _label(f"s:{number}", language, name(language))
+    return labels
 
 
-def _subtitle_options(languages: list[LanguageTag]) -> Mapping[str, Any]:
-    options: dict[str, Any] = {}
-    for number, language in enumerate(languages):
-        options[f"metadata:s:s:{number}"] = _label(language, name(language))
-        # Offered, not forced: a player shows them when asked.
-        options[f"disposition:s:{number}"] = "0"
-    return options
-
-
-def _label(language: LanguageTag, title: str) -> list[str]:
+def _label(stream: str, language: LanguageTag, title: str) -> list[str]:
     # MP4 shows the handler's name where Matroska shows a title.
-    return [f"language={three_letters(language)}", f"title={title}", f"handler_name={title}"]
+    values = (f"language={three_letters(language)}", f"title={title}", f"handler_name={title}")
+    return [word for value in values for word in (f"-metadata:s:{stream}", value)]

@@ -32,7 +32,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]|\[\[|\]\]")
 
 
 class EspeakSettings(Contract):
-    """`words_per_minute`: eSpeak's own default is 175; a robot is easier to follow at a teacher's pace."""
+    """eSpeak's own default is 175 words a minute; a robot is easier to follow at a teacher's."""
 
     voice: str
     words_per_minute: int = 150

@@ -1,0 +1,74 @@
+# Everything a developer runs. `make` alone lists it.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint lock soak bench-assembly clean
+
+# Scripts in .venv/bin are run by its python, because a script's first line cannot hold every path:
+# a quote in the name of a folder above is enough to break it.
+
+# Other people's Python settings have no say in .venv.
+unexport PYTHONPATH PYTHONHOME
+
+# A lesson's path may hold spaces, quotes and dollars. It travels in the environment, as it was
+# written: $(value) keeps make from expanding it, and no shell ever reads it.
+FROM ?= en
+TO ?= es
+override LESSON := $(value LESSON)
+override FROM := $(value FROM)
+override TO := $(value TO)
+export LESSON FROM TO
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
+
+setup: ## install what is missing: system packages, then .venv
+	@bash requirements/setup.sh
+
+demo: setup ## dub a lesson: LESSON=video.mp4 (else the sample), FROM=en TO=es
+	@.venv/bin/python -m gpu_node.demo
+
+test: setup ## run the tests: ARGS='-k name' for some of them
+	.venv/bin/python -m pytest -n 2 --dist loadfile -m "not soak" $(ARGS)
+
+soak: setup ## run the long tests
+	.venv/bin/python -m pytest -m soak $(ARGS)
+
+lint: setup ## check style, format, types and who may import whom
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/python -m mypy
+	.venv/bin/python .venv/bin/lint-imports
+
+bench-assembly: setup ## measure how the dubbed track is put together
+	.venv/bin/python -m benchmarks.assembly $(ARGS)
+
+# uv keeps the pins that stand in a lock unless told otherwise: make lock ARGS=--upgrade. The new
+# locks are looked through before they take the old ones' place, because uv could be told by its
+# environment to write down where packages came from.
+lock: ## resolve pyproject.toml anew into requirements/*.txt
+	@uv=uv; \
+	if ! uv --version >/dev/null 2>&1; then \
+	    uv=var/uv/bin/uv; \
+	    [[ -x $$uv ]] || { python3 -m venv --clear var/uv; var/uv/bin/python -m pip install -q uv; }; \
+	fi; \
+	mkdir -p var/lock; \
+	cp requirements/node.txt requirements/dev.txt var/lock/; \
+	compile() { \
+	    UV_PYTHON_DOWNLOADS=never $$uv pip compile pyproject.toml "$${@:2}" --quiet --universal \
+	        --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	        --no-emit-build-options --no-annotate --custom-compile-command "make lock" \
+	        -o "var/lock/$$1.txt" $(ARGS); \
+	}; \
+	compile node --extra embedded --extra demo; \
+	compile dev --extra embedded --extra demo --group dev; \
+	if grep -nE '://|^ *-(i|f|-index-url|-extra-index-url|-find-links|-trusted-host)\b| @ ' var/lock/*.txt; then \
+	    echo "lock: the lines above name an address; the locks are left as they were" >&2; \
+	    exit 1; \
+	fi; \
+	mv var/lock/node.txt var/lock/dev.txt requirements/; \
+	echo "lock: requirements/node.txt and requirements/dev.txt are up to date"
+
+clean: ## remove .venv, var/ and every cache
+	rm -rf .venv var dist .mypy_cache .ruff_cache .hypothesis .import_linter_cache .pytest_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
