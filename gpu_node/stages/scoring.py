@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,7 +38,7 @@ def score(
             detail=f"{before} became {after}",
         )
     ctx.progress(0.3)
-    level = _levels(ctx, dubbed, timeout)
+    level = level_track(path, timeout=timeout, stop=ctx.stop)
     ctx.progress(0.6)
     expected = {p.id: p.start for p in fit.items}
     speaker = {u.id: u.start for u in utterances.items}
@@ -58,14 +61,16 @@ def score(
     )
 
 
-def _levels(ctx: StageContext, dubbed: DubbedVideo, timeout: float) -> NDArray[np.float64]:
-    """The level of the dub's own track, decoded block by block as a player would."""
+def level_track(
+    path: Path, *, timeout: float, stop: threading.Event | None = None
+) -> NDArray[np.float64]:
+    """The level of the first sound track each 10 ms (dBFS), decoded as a player would."""
     reader = _LevelReader()
-    graph = ffmpeg.open_input(ctx.path(dubbed.video))["a:0"]
+    graph = ffmpeg.open_input(path)["a:0"]
     graph = graph.filter("aresample", _RATE, **{"async": 1, "first_pts": 0})
     output = graph.output("pipe:1", format="s16le", acodec="pcm_s16le", ac=1)
     ffmpeg.run_ffmpeg(
-        ffmpeg.compile_graph(output), timeout=timeout, stop=ctx.stop, on_stdout=reader.feed
+        ffmpeg.compile_graph(output), timeout=timeout, stop=stop, on_stdout=reader.feed
     )
     return reader.result()
 
