@@ -13,7 +13,7 @@ SIZE = (1280, 720)
 
 _FONTS = Path("/usr/share/fonts/truetype/dejavu")
 # The three that fonts-dejavu-core has; the italics are in another package.
-_SANS, _BOLD, _SERIF = "DejaVuSans.ttf", "DejaVuSans-Bold.ttf", "DejaVuSerif.ttf"
+SANS, BOLD, _SERIF = "DejaVuSans.ttf", "DejaVuSans-Bold.ttf", "DejaVuSerif.ttf"
 
 _TOP, _BOTTOM = (22, 27, 46), (11, 14, 26)
 _GLOW = (46, 66, 110)
@@ -23,7 +23,7 @@ _ACCENT = (244, 178, 102)
 _LEFT = 112
 _FOOTER = 640
 
-_Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +55,11 @@ def draw(slide: Slide, number: int, count: int, progress: float) -> Image.Image:
 
 
 def _draw_cover(pen: ImageDraw.ImageDraw, slide: Slide) -> None:
-    title_font, note_font = _font(_BOLD, 68), _font(_SANS, 28)
+    title_font, note_font = font(BOLD, 68), font(SANS, 28)
     title, note = _wrap(slide.title, 26), _wrap(slide.note, 62)
     height = 84 * len(title) + (36 + 44 * len(note) if note else 0)
     y = (_FOOTER - height) // 2 + 30
-    _spaced(pen, (_LEFT, y - 62), slide.section.upper(), _font(_BOLD, 19), _ACCENT)
+    _spaced(pen, (_LEFT, y - 62), slide.section.upper(), font(BOLD, 19), _ACCENT)
     for line in title:
         pen.text((_LEFT - 3, y), line, font=title_font, fill=_INK)
         y += 84
@@ -71,29 +71,29 @@ def _draw_cover(pen: ImageDraw.ImageDraw, slide: Slide) -> None:
 
 
 def _draw_quote(pen: ImageDraw.ImageDraw, slide: Slide) -> None:
-    _spaced(pen, (_LEFT, 70), slide.section.upper(), _font(_BOLD, 19), _ACCENT)
-    pen.text((_LEFT - 1, 102), slide.title, font=_font(_BOLD, 38), fill=_INK)
+    _spaced(pen, (_LEFT, 70), slide.section.upper(), font(BOLD, 19), _ACCENT)
+    pen.text((_LEFT - 1, 102), slide.title, font=font(BOLD, 38), fill=_INK)
     quote, before = _wrap(f"“{_excerpt(slide.quote)}”", 37), _wrap(_excerpt(slide.before), 64)
     quote_height, before_height = 70 * len(quote), 34 * len(before) + (26 if before else 0)
     y = 196 + (_FOOTER - 226 - quote_height - before_height) // 2
     for line in before:
-        pen.text((_LEFT + 44, y), line, font=_font(_SERIF, 23), fill=_MUTED)
+        pen.text((_LEFT + 44, y), line, font=font(_SERIF, 23), fill=_MUTED)
         y += 34
     y += 26 if before else 0
     pen.rectangle((_LEFT, y + 6, _LEFT + 4, y + quote_height), fill=_ACCENT)
     for line in quote:
         # The opening mark hangs, so that the words line up with each other.
-        hang = _width(_font(_SERIF, 48), "“") if line.startswith("“") else 0
-        pen.text((_LEFT + 44 - hang + 2, y), line, font=_font(_SERIF, 48), fill=_INK)
+        hang = _width(font(_SERIF, 48), "“") if line.startswith("“") else 0
+        pen.text((_LEFT + 44 - hang + 2, y), line, font=font(_SERIF, 48), fill=_INK)
         y += 70
 
 
 def _draw_footer(pen: ImageDraw.ImageDraw, number: int, count: int, progress: float) -> None:
     width, height = SIZE
-    font = _font(_SANS, 18)
-    pen.text((_LEFT, _FOOTER), "Sense and Sensibility, chapter I", font=font, fill=_MUTED)
+    face = font(SANS, 18)
+    pen.text((_LEFT, _FOOTER), "Sense and Sensibility, chapter I", font=face, fill=_MUTED)
     label = f"{number} / {count}"
-    pen.text((width - _LEFT - _width(font, label), _FOOTER), label, font=font, fill=_MUTED)
+    pen.text((width - _LEFT - _width(face, label), _FOOTER), label, font=face, fill=_MUTED)
     pen.rectangle((0, height - 6, width, height), fill=_FAINT)
     pen.rectangle((0, height - 6, round(width * progress), height), fill=_ACCENT)
 
@@ -130,7 +130,7 @@ def _spaced(
     pen: ImageDraw.ImageDraw,
     at: tuple[int, int],
     text: str,
-    font: _Font,
+    font: Font,
     fill: tuple[int, int, int],
 ) -> None:
     """Small capitals need air between them, which Pillow does not give."""
@@ -140,12 +140,12 @@ def _spaced(
         x += _width(font, letter) + 2.5
 
 
-def _width(font: _Font, text: str) -> float:
+def _width(font: Font, text: str) -> float:
     return float(font.getlength(text))
 
 
 @cache
-def _font(name: str, size: int) -> _Font:
+def font(name: str, size: int) -> Font:
     try:
         return ImageFont.truetype(_FONTS / name, size)
     except OSError:
