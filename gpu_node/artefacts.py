@@ -21,6 +21,7 @@ import json
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from gpu_node.contracts.blobs import Blob
-from gpu_node.contracts.errors import DubfleetError, Reason
+from gpu_node.contracts.errors import DubfleetError, Reason, stopped
+
+_CHUNK_BYTES = 4 << 20
 
 
 class Busy(DubfleetError):
@@ -49,9 +52,15 @@ def digest_of(value: Any) -> str:
     return hashlib.sha256(canonical(value)).hexdigest()
 
 
-def digest_file(path: Path) -> str:
+def digest_file(path: Path, stop: threading.Event | None = None) -> str:
+    """SHA-256 of a file's bytes. Raises DubfleetError(CANCELLED) when `stop` is set meanwhile."""
+    digest = hashlib.sha256()
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while chunk := file.read(_CHUNK_BYTES):
+            if stop is not None and stop.is_set():
+                raise stopped()
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def blobs_in(value: Any) -> Iterator[Blob]:

@@ -8,7 +8,8 @@ import sys
 import threading
 from enum import IntEnum
 from pathlib import Path
-from types import FrameType
+from types import FrameType, TracebackType
+from typing import Self
 
 import click
 from rich.console import Console
@@ -74,12 +75,32 @@ After any code but 0 and 4 nothing new is left in the output's folder."""
 _PATH = click.Path(path_type=Path)
 
 
-class Interrupted(BaseException):
-    """A signal asked us to stop."""
+class StopSignals:
+    """Turns Ctrl-C and SIGTERM into a word that running work looks at.
 
-    def __init__(self, code: Exit) -> None:
-        super().__init__()
-        self.code = code
+    Nothing is raised where the signal happens to arrive: cleaning up must not be cut short.
+    """
+
+    def __init__(self) -> None:
+        self.stop = threading.Event()
+        self.exit = Exit.INTERRUPTED
+
+    def __enter__(self) -> Self:
+        self._before = {s: signal.signal(s, self._heard) for s in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _heard(self, number: int, _: FrameType | None) -> None:
+        self.exit = Exit.INTERRUPTED if number == signal.SIGINT else Exit.TERMINATED
+        self.stop.set()
 
 
 @click.command(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
@@ -121,6 +142,7 @@ def dub(
     """Dub the lesson INPUT into another language, as MP4 with subtitles beside it."""
     if debug:
         logging.basicConfig(level=logging.DEBUG, format="%(name)s: %(message)s")
+    signals = StopSignals()
     try:
         request = local.Request(
             lesson=lesson,
@@ -139,13 +161,11 @@ def dub(
             report=report,
             work=work,
         )
-        written = _run(request, quiet=quiet)
+        with signals, Display(Console(stderr=True), quiet=quiet) as display:
+            written = local.run(request, observer=display, stop=signals.stop)
     except DubfleetError as error:
         _fail(error.sentence, error.detail if debug else "")
-        sys.exit(exit_code(error.reason))
-    except Interrupted as interrupted:
-        _fail("Stopped. Nothing was written.")
-        sys.exit(interrupted.code)
+        sys.exit(signals.exit if error.reason is Reason.CANCELLED else exit_code(error.reason))
     except Exception as error:
         if debug:
             raise
@@ -170,24 +190,6 @@ def exit_code(reason: Reason) -> Exit:
     if reason is Reason.BUSY:
         return Exit.BUSY
     return Exit.BUG if reason is Reason.INTERNAL else Exit.INPUT
-
-
-def _run(request: local.Request, *, quiet: bool) -> DubReport:
-    stop = threading.Event()
-
-    def interrupt(number: int, _: FrameType | None) -> None:
-        # Running programs are told first; the second signal finds nothing left to tell.
-        if not stop.is_set():
-            stop.set()
-            raise Interrupted(Exit.INTERRUPTED if number == signal.SIGINT else Exit.TERMINATED)
-
-    before = {s: signal.signal(s, interrupt) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        with Display(Console(stderr=True), quiet=quiet) as display:
-            return local.run(request, observer=display, stop=stop)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _fail(sentence: str, detail: str = "") -> None:

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from gpu_node import process
-from gpu_node.contracts.errors import DubfleetError, Reason
+from gpu_node.contracts.errors import DubfleetError, Reason, stopped
 
 _LOOK_SECONDS = 0.1
 _READ_BYTES = 64 * 1024
@@ -106,7 +106,7 @@ class Conversation:
 
     def _look(self, deadline: float, stop: threading.Event | None) -> None:
         if stop is not None and stop.is_set():
-            raise DubfleetError(Reason.CANCELLED, "Stopped on request.")
+            raise stopped()
         if time.monotonic() > deadline:
             raise DubfleetError(
                 Reason.PROGRAM_TIMEOUT, f"{self._program} took too long and was stopped."

@@ -25,6 +25,9 @@ from gpu_node.contracts.errors import Reason
 
 T = TypeVar("T", bound=Contract)
 
+_RESERVED = frozenset({"item", "settings", "ctx"})
+"""Parameters that are not inputs."""
+
 
 class Item(Protocol):
     """Anything that can be fanned out over: a value with a permanent id."""
@@ -57,9 +60,10 @@ class Outcomes(Generic[T]):
     failures: Mapping[str, ItemFailure]
 
     def digest(self) -> str:
-        parts = {key: digest_of(value) for key, value in self.values.items()}
-        parts |= {key: f"failed:{f.reason}:{f.sentence}" for key, f in self.failures.items()}
-        return digest_of(parts)
+        # Lists, not objects: whoever gathers can see the order, so it is part of what there is.
+        values = [(key, digest_of(value)) for key, value in self.values.items()]
+        failures = [(key, digest_of(failure)) for key, failure in self.failures.items()]
+        return digest_of([values, failures])
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,20 +161,38 @@ class Graph:
         for feeds in (*stage.inputs.values(), *filter(None, [stage.each])):
             if feeds not in types:
                 raise WiringError(f"stage {stage.name} reads {feeds}, which comes from nowhere")
-        hints = _hints(stage.run)
-        expected = set(stage.inputs) | ({"item"} if stage.each else set())
-        expected |= {"settings"} if stage.settings else set()
+        for taken in sorted(_RESERVED & set(stage.inputs)):
+            raise WiringError(f"stage {stage.name}: {taken} is taken, name the input otherwise")
+        given = {
+            parameter: _fed(feeds, stage, types, known) for parameter, feeds in stage.inputs.items()
+        }
+        if stage.each:
+            given["item"] = _item_type(stage.name, stage.each, types, known)
+        if stage.settings:
+            given["settings"] = type(stage.settings)
         parameters = stage.parameters - {"ctx"}
-        if parameters != expected:
-            raise WiringError(f"stage {stage.name} takes {parameters}, is given {expected}")
-        for parameter, feeds in stage.inputs.items():
-            feeder = known.get(feeds)
-            gathers = feeder is not None and feeder.each is not None and feeder.each != stage.each
-            given = Outcomes[types[feeds]] if gathers else types[feeds]  # type: ignore[valid-type]  # built at run time
-            if hints[parameter] != given and not _narrower(given, hints[parameter]):
-                raise WiringError(
-                    f"stage {stage.name}: {parameter} is {hints[parameter]}, not {given}"
-                )
+        if parameters != set(given):
+            raise WiringError(f"stage {stage.name} takes {parameters}, is given {set(given)}")
+        hints = _hints(stage.run)
+        for parameter, value in given.items():
+            wanted = hints.get(parameter)
+            if wanted != value and not _narrower(value, wanted):
+                raise WiringError(f"stage {stage.name}: {parameter} is {wanted}, not {value}")
+
+
+def _fed(feeds: str, stage: Stage, types: Mapping[str, Any], known: Mapping[str, Stage]) -> Any:
+    """The type of what an input gets: one value, or all of a fan-out that is not the stage's own."""
+    feeder = known.get(feeds)
+    gathers = feeder is not None and feeder.each is not None and feeder.each != stage.each
+    return Outcomes[types[feeds]] if gathers else types[feeds]  # type: ignore[valid-type]  # built at run time
+
+
+def _item_type(name: str, each: str, types: Mapping[str, Any], known: Mapping[str, Stage]) -> Any:
+    single = each not in known or known[each].each is None
+    items = types[each].model_fields.get("items") if single else None
+    if items is None:
+        raise WiringError(f"stage {name} fans out over {each}, which has no items")
+    return next(iter(typing.get_args(items.annotation)), None)
 
 
 def _narrower(given: Any, wanted: Any) -> bool:

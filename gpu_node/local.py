@@ -44,7 +44,7 @@ def run(
     payload = dub.standard(request.payload)
     refuse_early(request, payload)
     inputs = _inputs(request)
-    digests = {name: digest_file(path) for name, path in inputs.items()}
+    digests = {name: digest_file(path, stop) for name, path in inputs.items()}
     key = digest_of({"payload": payload.model_dump(mode="json"), "inputs": digests})
     with workspace.store_at(request.work, key) as store:
         blobs = {name: store.adopt(path, digests[name]) for name, path in inputs.items()}
@@ -52,7 +52,7 @@ def run(
             result = runner.run_graph(opened.graph, store, observer=observer, stop=stop)
         cost = report.Cost(time.monotonic() - began, peak_memory_mb())
         written = report.build(payload, opened.plan, result, cost)
-        workspace.deliver(_deliverables(request, payload, store, result, written))
+        workspace.deliver(_deliverables(request, payload, store, result, written), stop)
     return written
 
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gpu_node.contracts.errors import DubfleetError, Reason
+from gpu_node.contracts.errors import DubfleetError, Reason, stopped
 
 log = logging.getLogger(__name__)
 
@@ -137,7 +137,7 @@ class _Watch:
 
     def look(self) -> None:
         if self.stop is not None and self.stop.is_set():
-            raise DubfleetError(Reason.CANCELLED, "Stopped on request.")
+            raise stopped()
         if time.monotonic() > self.deadline:
             raise DubfleetError(
                 Reason.PROGRAM_TIMEOUT, f"{self.program} took too long and was stopped."

@@ -7,6 +7,7 @@ the store is not run again.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import queue
@@ -21,10 +22,12 @@ from pydantic import ValidationError
 
 from gpu_node.artefacts import Store, blobs_in, digest_of, is_disk_full
 from gpu_node.contracts.base import Contract
-from gpu_node.contracts.errors import DubfleetError, ItemFailed, Reason, disk_full
+from gpu_node.contracts.errors import ItemFailed, disk_full, stopped
 from gpu_node.graph import Graph, Item, ItemFailure, Outcomes, Stage, StageContext
 
 log = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,18 +143,25 @@ class _Coordinator:
             try:
                 self._dispatch(pool, workers)
                 while self._running:
-                    self._hear(self._news.get())
+                    self._listen()
                     self._dispatch(pool, workers)
             except BaseException:
                 # The pool's exit waits for running tasks; they end soon, for they look at `stop`.
                 self._stop.set()
                 raise
         if self._stop.is_set():
-            raise DubfleetError(Reason.CANCELLED, "Stopped on request.")
+            raise stopped()
         return GraphResult(
             {name: state.result for name, state in self._states.items()},
             {name: state.timing for name, state in self._states.items()},
         )
+
+    def _listen(self) -> None:
+        """Hear one piece of news, or notice that we have been told to stop."""
+        if self._stop.is_set():
+            raise stopped()
+        with contextlib.suppress(queue.Empty):
+            self._hear(self._news.get(timeout=_LOOK_SECONDS))
 
     def _hear(self, news: _Done | _Share) -> None:
         state = self._states[news.task.stage.name]
@@ -316,7 +326,7 @@ class _Coordinator:
         if task.item is not None:
             arguments["item"] = task.item
         if self._stop.is_set():
-            raise DubfleetError(Reason.CANCELLED, "Stopped on request.")
+            raise stopped()
         with self._store.scratch() as folder:
             context = StageContext(
                 self._store, folder, self._stop, lambda share: self._news.put(_Share(task, share))

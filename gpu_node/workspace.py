@@ -7,12 +7,13 @@ import fcntl
 import os
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from gpu_node.artefacts import Store, is_disk_full
-from gpu_node.contracts.errors import DubfleetError, Reason, disk_full
+from gpu_node.contracts.errors import DubfleetError, Reason, disk_full, stopped
 
 _ABANDONED_SECONDS = 7 * 86_400
 """What a killed run left is kept this long for another try."""
@@ -70,6 +71,12 @@ def store_at(named: Path | None, key: str) -> Iterator[Store]:
     except OSError as error:
         if is_disk_full(error):
             raise disk_full(str(error)) from error
+        if not held:
+            raise DubfleetError(
+                Reason.OUTPUT_UNWRITABLE,
+                "The folder for the work cannot be written to: name another with --work.",
+                detail=str(error),
+            ) from error
         raise
     finally:
         if named is None and held:
@@ -111,10 +118,10 @@ def require_writable(target: Path, others: Mapping[str, Path], option: str) -> N
         )
 
 
-def deliver(files: Mapping[Path, Path | bytes]) -> None:
+def deliver(files: Mapping[Path, Path | bytes], stop: threading.Event | None = None) -> None:
     """Put results in their places: copies first, then renames, so no half file is ever seen.
 
-    Raises DubfleetError: DISK_FULL, OUTPUT_UNWRITABLE. Nothing new is left behind then.
+    Raises DubfleetError: DISK_FULL, OUTPUT_UNWRITABLE, CANCELLED. Nothing new is left behind then.
     """
     parts = {target: target.with_name(f".{target.name}.dub-part") for target in files}
     try:
@@ -123,6 +130,8 @@ def deliver(files: Mapping[Path, Path | bytes]) -> None:
                 parts[target].write_bytes(content)
             else:
                 shutil.copyfile(content, parts[target])
+            if stop is not None and stop.is_set():
+                raise stopped()
         for target, part in parts.items():
             part.replace(target)
     except OSError as error:

@@ -64,6 +64,11 @@ class DubfleetError(Exception):
         self.detail = detail
 
 
+def stopped() -> DubfleetError:
+    """Somebody asked us to stop."""
+    return DubfleetError(Reason.CANCELLED, "Stopped. Nothing was written.")
+
+
 def disk_full(detail: str = "") -> DubfleetError:
     """The disk, or the quota, is full."""
     return DubfleetError(
