@@ -4,7 +4,8 @@ Two tables in one folder:
 
 - `objects/` holds files, each named by the SHA-256 of its bytes;
 - `records/` says what a piece of work gave: its name is the hash of everything the work depends on
-  (stage, version, settings, inputs), its content the result as JSON, which points at objects.
+  (stage, version, settings, inputs), its content the result as JSON, which points at objects, under
+  a line with the JSON's own hash.
 
 A file becomes visible by one rename, so a process may be killed between any two statements. What
 a resumed run finds is checked against its hash before it is believed: that costs a read where an
@@ -18,20 +19,24 @@ import errno
 import fcntl
 import hashlib
 import json
+import logging
 import os
 import shutil
 import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from pydantic import BaseModel
 
 from gpu_node.contracts.blobs import Blob
 from gpu_node.contracts.errors import DubfleetError, Reason, stopped
 
+log = logging.getLogger(__name__)
+
 _CHUNK_BYTES = 4 << 20
+_LOCK_ATTEMPTS = 10
 
 
 class Busy(DubfleetError):
@@ -86,17 +91,13 @@ class Store:
         self._objects = root / "objects"
         self._records = root / "records"
         self._scratch = root / "scratch"
+        self._lock = root / "lock"
         self._outside: dict[str, Path] = {}
 
     @contextlib.contextmanager
     def exclusive(self) -> Iterator[None]:
         """Hold the store; clear what a killed run left half-made. Raises Busy."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        with (self.root / "lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise Busy(Reason.BUSY, "Another process is working on this lesson.") from None
+        with self._take_lock():
             shutil.rmtree(self._scratch, ignore_errors=True)
             for folder in (self._objects, self._records, self._scratch):
                 folder.mkdir(exist_ok=True)
@@ -106,6 +107,33 @@ class Store:
                 yield
             finally:
                 shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def remove(self) -> None:
+        """Remove the store, which must be held. The lock goes last: nobody gets in before."""
+        with contextlib.suppress(OSError):
+            for entry in self.root.iterdir():
+                if entry.is_dir():
+                    shutil.rmtree(entry, ignore_errors=True)
+                elif entry != self._lock:
+                    entry.unlink()
+            self._lock.unlink()
+            self.root.rmdir()
+
+    def _take_lock(self) -> IO[str]:
+        """The lock, held until it is closed. Raises Busy."""
+        for _ in range(_LOCK_ATTEMPTS):
+            self.root.mkdir(parents=True, exist_ok=True)
+            # The holder may remove the store, lock and all, between any two of these lines.
+            with contextlib.suppress(FileNotFoundError), contextlib.ExitStack() as closing:
+                lock = closing.enter_context(self._lock.open("w"))
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    break
+                if os.path.samestat(os.fstat(lock.fileno()), self._lock.stat()):
+                    closing.pop_all()
+                    return lock
+        raise Busy(Reason.BUSY, "Another process is working on this lesson.")
 
     def adopt(self, path: Path, digest: str) -> Blob:
         """Make a file that lives elsewhere (the lesson) readable as a blob, without a copy."""
@@ -128,11 +156,15 @@ class Store:
         return blob
 
     def recall(self, key: str) -> bytes | None:
-        """The record under `key`, or None."""
+        """The record under `key`, or None; also if it is no longer what was written."""
         try:
-            return self._record(key).read_bytes()
+            seal, _, record = self._record(key).read_bytes().partition(b"\n")
         except FileNotFoundError:
             return None
+        if seal != _seal(record):
+            log.warning("the record %s is damaged; its work is done again", key)
+            return None
+        return record
 
     def remember(self, key: str, record: bytes) -> None:
         """Write a record, all or nothing."""
@@ -140,7 +172,7 @@ class Store:
         target.parent.mkdir(exist_ok=True)
         handle, name = tempfile.mkstemp(dir=self._scratch)
         with os.fdopen(handle, "wb") as file:
-            file.write(record)
+            file.write(_seal(record) + b"\n" + record)
         Path(name).replace(target)
 
     def intact(self, blob: Blob) -> bool:
@@ -163,7 +195,11 @@ class Store:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _record(self, key: str) -> Path:
-        return self._records / key[:2] / f"{key}.json"
+        return self._records / key[:2] / key
+
+
+def _seal(record: bytes) -> bytes:
+    return hashlib.sha256(record).hexdigest().encode()
 
 
 def is_disk_full(error: BaseException) -> bool:

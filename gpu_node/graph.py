@@ -181,7 +181,7 @@ class Graph:
 
 
 def _fed(feeds: str, stage: Stage, types: Mapping[str, Any], known: Mapping[str, Stage]) -> Any:
-    """The type of what an input gets: one value, or all of a fan-out that is not the stage's own."""
+    """The type of what an input gets: one value, or all that another fan-out gave."""
     feeder = known.get(feeds)
     gathers = feeder is not None and feeder.each is not None and feeder.each != stage.each
     return Outcomes[types[feeds]] if gathers else types[feeds]  # type: ignore[valid-type]  # built at run time

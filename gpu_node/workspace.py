@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import tempfile
@@ -12,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from gpu_node.artefacts import Store, is_disk_full
+from gpu_node.artefacts import Busy, Store, is_disk_full
 from gpu_node.contracts.errors import DubfleetError, Reason, disk_full, stopped
 
 _ABANDONED_SECONDS = 7 * 86_400
@@ -41,12 +40,12 @@ def cache_folder() -> Path:
 def prune(cache: Path, now: float) -> None:
     """Remove what killed runs left behind long ago; never what a living one works in."""
     for folder in cache.iterdir():
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, Busy):
             if now - folder.stat().st_mtime < _ABANDONED_SECONDS:
                 continue
-            with (folder / "lock").open("w") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder)
+            store = Store(folder)
+            with store.exclusive():
+                store.remove()
 
 
 @contextlib.contextmanager
@@ -67,7 +66,11 @@ def store_at(named: Path | None, key: str) -> Iterator[Store]:
     try:
         with store.exclusive():
             held = True
-            yield store
+            try:
+                yield store
+            finally:
+                if named is None:
+                    store.remove()
     except OSError as error:
         if is_disk_full(error):
             raise disk_full(str(error)) from error
@@ -78,9 +81,6 @@ def store_at(named: Path | None, key: str) -> Iterator[Store]:
                 detail=str(error),
             ) from error
         raise
-    finally:
-        if named is None and held:
-            shutil.rmtree(root, ignore_errors=True)
 
 
 def require_output(output: Path, inputs: Mapping[str, Path]) -> None:

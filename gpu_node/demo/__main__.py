@@ -77,7 +77,10 @@ def _demo(console: Console) -> int:
     checks = _promises(report)
     if sample is not None:
         # How fast, and in how much memory, is promised for this lesson on two cores.
-        checks += [*_cost(report, memory), *_onsets(sample, output)]
+        checks += [
+            *_cost(report, memory),
+            *_onsets(sample, output, report.score.highest_rate or 1.0),
+        ]
     _show(console, report, checks)
     console.print(
         "The voice is eSpeak NG's and the translation Apertium's: they show the machinery, "
@@ -113,14 +116,17 @@ def _promises(report: DubReport) -> list[Check]:
     ]
 
 
-def _onsets(sample: SampleLesson, output: Path) -> list[Check]:
+def _onsets(sample: SampleLesson, output: Path, fastest: float) -> list[Check]:
     """When lines are heard in the finished file, against when the reader began them."""
     expected = {str(number): line.start for number, line in enumerate(sample.lines)}
     heard = onsets.heard_onsets(level_track(output, timeout=_TIMEOUT), expected)
     errors = [at - expected[key] for key, at in heard.items() if at is not None]
     measured = onsets.percentiles(errors)
     all_heard = len(errors) == len(expected)
-    checks = [Check("every line is heard", f"{len(errors)} of {len(expected)}", all_heard)]
+    checks = [
+        Check("every line is heard", f"{len(errors)} of {len(expected)}", all_heard),
+        Check("the fit had work to do", f"{fastest:.2f} at most", fastest > 1.0),
+    ]
     if measured is not None:
         for title, value, limit in zip(
             ("p50", "p95", "max"), measured, (0.05, 0.5, 1.0), strict=True

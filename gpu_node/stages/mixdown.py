@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from gpu_node.contracts.base import Contract
 from gpu_node.contracts.dub import Bed, Mix, StretchedLine, VoiceTrack
@@ -92,9 +93,10 @@ def master(
     """One gain and a limiter, then AAC; measured after the encoder, and corrected until right."""
     source, encoded = ctx.path(mixed.audio), ctx.new_file("dub.m4a")
     timeout = timeout_for(audio.duration)
-    gain = loudness.gain_for(
-        loudness.measure(source, timeout=timeout, stop=ctx.stop), settings.target_lufs
+    measured = loudness.measure(
+        source, timeout=timeout, on_progress=_part(ctx, audio.duration, 0.0, 0.2), stop=ctx.stop
     )
+    gain = loudness.gain_for(measured, settings.target_lufs)
     ceiling = settings.true_peak_dbtp - _AAC_HEADROOM_DB
     for attempt in range(1, _ATTEMPTS + 1):
         loudness.render_aac(
@@ -104,10 +106,15 @@ def master(
             ceiling_dbtp=ceiling,
             bit_rate=settings.bit_rate,
             timeout=timeout,
+            on_progress=_part(ctx, audio.duration, 0.2, 0.8),
             stop=ctx.stop,
         )
-        ctx.progress(attempt / (attempt + 1))
-        measured = loudness.measure(encoded, timeout=timeout, stop=ctx.stop)
+        measured = loudness.measure(
+            encoded,
+            timeout=timeout,
+            on_progress=_part(ctx, audio.duration, 0.8, 1.0),
+            stop=ctx.stop,
+        )
         error = loudness.gain_for(measured, settings.target_lufs)
         over = max(0.0, (measured.true_peak or -99.0) - settings.true_peak_dbtp)
         log.info("attempt %d: gain %.2f dB gave %s", attempt, gain, measured)
@@ -119,6 +126,13 @@ def master(
     _require_within(measured, settings)
     return MasteredAudio(
         audio=ctx.keep(encoded), loudness=measured, gain_db=gain, ceiling_dbtp=ceiling
+    )
+
+
+def _part(ctx: StageContext, duration: float, first: float, last: float) -> Callable[[float], None]:
+    """Progress of one of several passes over the lesson: from share `first` to share `last`."""
+    return lambda seconds: ctx.progress(
+        first + (last - first) * min(1.0, seconds / duration if duration else 1.0)
     )
 
 
