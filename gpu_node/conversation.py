@@ -55,6 +55,10 @@ class Conversation:
         """
         if self._terminator in request:
             raise ValueError("the request holds its own end")
+        if self._process is not None and _has_something_to_say(self._process):
+            # It has ended, or it said what nobody asked for and its next reply would be believed
+            # to be the next question's.
+            self.close()
         if self._process is None:
             self._process = process.start(
                 self._argv, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
@@ -82,7 +86,7 @@ class Conversation:
         with selectors.DefaultSelector() as selector:
             selector.register(stdin, selectors.EVENT_WRITE)
             selector.register(stdout, selectors.EVENT_READ)
-            while not reply.endswith(self._terminator):
+            while self._terminator not in reply:
                 self._look(deadline, stop)
                 for key, _ in selector.select(_LOOK_SECONDS):
                     if key.fileobj is stdin:
@@ -94,7 +98,12 @@ class Conversation:
                     if not chunk:
                         raise self._ended()
                     reply += chunk
-        return bytes(reply[: -len(self._terminator)])
+        text, _, rest = bytes(reply).partition(self._terminator)
+        if rest:
+            raise DubfleetError(
+                Reason.PROGRAM_FAILED, f"{self._program} gave two replies to one question."
+            )
+        return text
 
     def _write(self, handle: int, pending: memoryview) -> memoryview:
         try:
@@ -118,3 +127,10 @@ class Conversation:
     @property
     def _program(self) -> str:
         return Path(self._argv[0]).name
+
+
+def _has_something_to_say(child: subprocess.Popen[bytes]) -> bool:
+    assert child.stdout is not None  # noqa: S101  # started with pipes
+    with selectors.DefaultSelector() as selector:
+        selector.register(child.stdout, selectors.EVENT_READ)
+        return bool(selector.select(0))

@@ -13,6 +13,7 @@ import os
 import queue
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -118,6 +119,8 @@ class _StageState:
     waiting: list[Item | None] | None = None
     """Tasks not yet begun; None until it is known which items there are."""
     running: int = 0
+    share: float = 0.0
+    """The most its task has said is done; a task may go over its file more than once."""
     values: dict[str, Contract] = field(default_factory=dict)
     failures: dict[str, ItemFailure] = field(default_factory=dict)
     order: tuple[str, ...] = ()
@@ -137,6 +140,8 @@ class _Coordinator:
         self._stop = stop
         self._news: queue.SimpleQueue[_Done | _Share] = queue.SimpleQueue()
         self._running = 0
+        self._settled = 0
+        """Tasks, and stages without any, whose end is known."""
 
     def run(self, workers: int) -> GraphResult:
         with ThreadPoolExecutor(workers, thread_name_prefix="stage") as pool:
@@ -167,7 +172,8 @@ class _Coordinator:
         state = self._states[news.task.stage.name]
         if isinstance(news, _Share):
             if not state.complete:
-                self._tell(state, share=news.share)
+                state.share = max(state.share, min(1.0, news.share))
+                self._tell(state)
             return
         self._running -= 1
         state.running -= 1
@@ -184,6 +190,7 @@ class _Coordinator:
     def _settle(
         self, state: _StageState, item: Item | None, value: Contract | ItemFailure | None
     ) -> None:
+        self._settled += 1
         key = item.id if item is not None else ""
         if isinstance(value, ItemFailure):
             state.failures[key] = value
@@ -202,10 +209,10 @@ class _Coordinator:
             )
             state.complete = True
 
-    def _tell(self, state: _StageState, share: float = 0.0) -> None:
-        timing = state.timing
+    def _tell(self, state: _StageState) -> None:
+        timing, now = state.timing, time.monotonic()
         fans_out = state.stage.each is not None
-        done = float(len(state.values) + len(state.failures)) if fans_out else share
+        done = float(len(state.values) + len(state.failures)) if fans_out else state.share
         total = float(len(state.order)) if fans_out else 1.0
         self._observer(
             Progress(
@@ -214,23 +221,26 @@ class _Coordinator:
                 total=total,
                 reused=timing.reused,
                 finished=state.complete,
-                seconds=time.monotonic() - (timing.started or time.monotonic()),
+                seconds=now - (timing.started or now),
             )
         )
 
     def _dispatch(self, pool: ThreadPoolExecutor, workers: int) -> None:
         """Begin whatever can begin. Later stages first, so that items flow through."""
-        if self._stop.is_set():
-            return
-        for state in reversed(self._states.values()):
-            self._open(state)
-            while (
-                state.waiting
-                and self._running < workers
-                and state.running < state.stage.concurrency
-                and self._begin_next(state, pool)
-            ):
-                pass
+        looking = not self._stop.is_set()
+        while looking:
+            settled = self._settled
+            for state in reversed(self._states.values()):
+                self._open(state)
+                while (
+                    state.waiting
+                    and self._running < workers
+                    and state.running < state.stage.concurrency
+                    and self._begin_next(state, pool)
+                ):
+                    pass
+            # What was settled without being run frees stages that have been looked at already.
+            looking = self._settled != settled
 
     def _open(self, state: _StageState) -> None:
         """List a stage's tasks once it is known what they are."""
@@ -243,7 +253,11 @@ class _Coordinator:
         if items is not None:
             state.waiting = list(items.items)
             state.order = tuple(item.id for item in items.items)
+            for key, count in Counter(state.order).items():
+                if count > 1:
+                    raise ValueError(f"two items of {state.stage.each} are called {key}")
             if not state.order:
+                self._settled += 1
                 self._complete_if_all_done(state)
                 self._tell(state)
 

@@ -49,8 +49,9 @@ class MediaInfo(Contract):
 class PictureFingerprint(Contract):
     """What has to be the same before and after: every packet, and when it is shown.
 
-    `packets` hashes the packets' bytes in order; `timestamps` hashes their decoding and
-    presentation times in microseconds relative to the first packet's presentation.
+    `packets` hashes what is in the packets, in decoding order, whatever way the container frames
+    it; `timestamps` hashes when each is shown, in microseconds after the first. (When each is to
+    be decoded is not compared: Matroska does not store it, so every reader makes it up.)
     """
 
     packets: Digest

@@ -9,7 +9,12 @@ from pathlib import Path
 
 from gpu_node.contracts.errors import DubfleetError, Reason
 from gpu_node.contracts.media import PictureFingerprint
-from gpu_node.media import ffmpeg
+from gpu_node.media import ffmpeg, probe
+
+# MPEG-TS and AVI put a start code before each piece of an H.264 picture, MP4 puts its length there.
+# Passing all pieces through this filter writes both in one way, and changes nothing in the pieces.
+_ONE_FRAMING = {"h264": "filter_units=pass_types=0-31", "hevc": "filter_units=pass_types=0-63"}
+_NO_TIME = -(2**63)
 
 
 def fingerprint(
@@ -22,12 +27,16 @@ def fingerprint(
     """Read every packet of the picture once, decoding none.
 
     Raises DubfleetError(INPUT_DAMAGED) when the file ends before its own index says it does: this
-    is the one pass that reads the whole file before any work is done on it.
+    is the one pass that reads the whole file before any work is done on it. Raises
+    DubfleetError(PICTURE_NOT_IN_MP4) when the file does not say when each frame is shown.
     """
     reader = _FrameHashReader(on_progress)
+    video = probe.probe(path, stop).video
+    framing = _ONE_FRAMING.get(video.codec) if video else None
+    options = {"bsf:v": framing} if framing else {}
     source = ffmpeg.open_input(path)
     # "V" is a picture that is not cover art.
-    graph = source["V:0"].output("pipe:1", c="copy", format="framehash", hash="sha256")
+    graph = source["V:0"].output("pipe:1", c="copy", format="framehash", hash="sha256", **options)
     said = ffmpeg.run_ffmpeg(
         ffmpeg.compile_graph(graph), timeout=timeout, stop=stop, on_stdout=reader.feed
     )
@@ -68,12 +77,18 @@ class _FrameHashReader:
         if line.startswith(b"#") or not line.strip():
             return
         fields = [field.strip() for field in line.split(b",")]
-        dts, pts = int(fields[1]), int(fields[2])
+        pts = int(fields[2])
+        if pts == _NO_TIME:
+            raise DubfleetError(
+                Reason.PICTURE_NOT_IN_MP4,
+                "The lesson's file does not say when each frame is shown, as old AVI files do not: "
+                "convert it to MP4 first.",
+            )
         if self._first is None:
             self._first = pts
         self._count += 1
         self._packets.update(fields[5] + b"\n")
-        self._times.update(b"%d %d\n" % (self._microseconds(dts), self._microseconds(pts)))
+        self._times.update(b"%d\n" % self._microseconds(pts))
         if self._on_progress is not None and self._count % 100 == 0:
             self._on_progress(self._microseconds(pts) / 1_000_000)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,28 @@ def probe(path: Path, stop: Any = None) -> MediaInfo:
     finished = process.run(argv, timeout=PROBE_TIMEOUT, stop=stop)
     if finished.returncode != 0:
         raise _not_media(finished.stderr)
-    return describe(json.loads(finished.stdout or b"{}"))
+    return describe(finished.stdout)
 
 
-def describe(found: dict[str, Any]) -> MediaInfo:
-    """Turn ffprobe's JSON into a MediaInfo, times moved so that the earliest stream starts at 0."""
+def describe(said: bytes) -> MediaInfo:
+    """Turn ffprobe's JSON into a MediaInfo, times moved so that the earliest stream starts at 0.
+
+    Raises DubfleetError(INPUT_NOT_MEDIA) when a broken file made ffprobe say what makes no sense.
+    """
+    try:
+        return _describe(json.loads(said or b"{}"))
+    except (
+        AttributeError,
+        KeyError,
+        TypeError,
+        ValueError,
+        OverflowError,
+        RecursionError,
+    ) as error:
+        raise _not_media(repr(error)) from error
+
+
+def _describe(found: dict[str, Any]) -> MediaInfo:
     container = found.get("format", {})
     origin = _number(container.get("start_time"))
     streams = found.get("streams", [])
@@ -146,6 +164,7 @@ def _ratio(value: Any) -> float | None:
 
 def _number(value: Any) -> float:
     try:
-        return float(value)
-    except (TypeError, ValueError):
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
         return 0.0
+    return number if math.isfinite(number) else 0.0

@@ -55,8 +55,9 @@ def find_regions(samples: Samples, voiced: Flags, frame_seconds: float) -> tuple
     # Trimming looks a little past a region's ends, but must not find the music there.
     levels = np.where(music, 0.0, levels)
     found = join_close(runs(voiced, frame_seconds), _JOIN_GAP_SECONDS)
-    audible = [part for region in found for part in audible_parts(region, levels)]
-    return tuple(_without_faint(audible, levels))
+    parts = sorted(part for region in found for part in audible_parts(region, levels))
+    # Each region reaches a little past its ends, so two neighbours may have found the same sound.
+    return tuple(_without_faint(join_close(parts, _PAUSE_SECONDS), levels))
 
 
 def _resampled(flags: Flags, step: float, count: int, new_step: float) -> Flags:
@@ -81,7 +82,7 @@ def join_close(regions: Sequence[Region], gap: float) -> list[Region]:
     joined: list[Region] = []
     for start, end in regions:
         if joined and start - joined[-1][1] < gap:
-            joined[-1] = (joined[-1][0], end)
+            joined[-1] = (joined[-1][0], max(joined[-1][1], end))
         else:
             joined.append((start, end))
     return joined
@@ -90,9 +91,10 @@ def join_close(regions: Sequence[Region], gap: float) -> list[Region]:
 def levels_db(samples: Samples) -> NDArray[np.float64]:
     """The level of each 10 ms, in dB relative to one quantisation step."""
     whole = len(samples) // _LOUDNESS_FRAME * _LOUDNESS_FRAME
-    frames = samples[:whole].reshape(-1, _LOUDNESS_FRAME).astype(np.float32)
-    power: NDArray[np.float64] = (frames * frames).mean(axis=1, dtype=np.float64)
-    return 10 * np.log10(power + 1.0)
+    frames = samples[:whole].reshape(-1, _LOUDNESS_FRAME)
+    # einsum converts a little at a time: an hour as floats would be half a gigabyte.
+    energy: NDArray[np.float64] = np.einsum("ij,ij->i", frames, frames, dtype=np.float64)
+    return 10 * np.log10(energy / _LOUDNESS_FRAME + 1.0)
 
 
 def audible_parts(region: Region, levels: NDArray[np.float64]) -> list[Region]:
@@ -104,9 +106,11 @@ def audible_parts(region: Region, levels: NDArray[np.float64]) -> list[Region]:
     first = max(0, round((region[0] - _REACH_SECONDS) / _LEVEL_SECONDS))
     last = min(len(levels), round((region[1] + _REACH_SECONDS) / _LEVEL_SECONDS))
     around = levels[first:last]
-    if not len(around):
+    sounding = around[around > 0]
+    if not len(sounding):
         return []
-    floor, loud = np.percentile(around, [5, 95])
+    # Digital silence, and what was music, say nothing about how quiet the room is.
+    floor, loud = np.percentile(sounding, [5, 95])
     above = around > min(floor + _ONSET_RISE_DB, (floor + loud) / 2)
     # Two frames in a row: a click is not an onset.
     heard = [(a, b) for a, b in runs(above, _LEVEL_SECONDS) if b - a > 1.5 * _LEVEL_SECONDS]

@@ -21,7 +21,7 @@ from gpu_node.graph import Outcomes, Stage, StageContext
 
 NAME = "pocketsphinx"
 LANGUAGES = frozenset({"en"})
-_STAGE_VERSION = "1"
+_STAGE_VERSION = "2"
 
 _TIMEOUT_PER_SECOND = 30.0
 _SHORTEST_TIMEOUT = 120.0

@@ -35,8 +35,9 @@ class Worker:
     def recognise(self, wav: str, start: float, end: float) -> list[dict[str, Any]]:
         """The words between two moments, with times on the file's clock.
 
-        The whole stretch is given at once: cepstral means are then those of this stretch, and the
-        result does not depend on what was decoded before.
+        The whole stretch is given at once, so that cepstral means are those of this stretch, and
+        to a new front end, whose noise tracker has heard nothing yet: the result does not depend on
+        what was decoded before.
         """
         if self._decoder is None:
             self._decoder = pocketsphinx.Decoder(
@@ -45,6 +46,7 @@ class Worker:
                 loglevel="FATAL",
             )
         samples = read(wav, start, end)
+        self._decoder.reinit_feat()
         self._decoder.start_utt()
         self._decoder.process_raw(samples.tobytes(), full_utt=True)
         self._decoder.end_utt()
@@ -70,8 +72,9 @@ def detect(wav: str) -> list[activity.Region]:
         sample_rate=activity.SAMPLE_RATE,
         frame_length=_FRAME_SECONDS,
     )
-    raw, step = samples.tobytes(), vad.frame_bytes
-    voiced = [vad.is_speech(raw[at : at + step]) for at in range(0, len(raw) - step + 1, step)]
+    step = vad.frame_bytes // samples.itemsize
+    starts = range(0, len(samples) - step + 1, step)
+    voiced = [vad.is_speech(samples[at : at + step].tobytes()) for at in starts]
     return list(activity.find_regions(samples, np.array(voiced, dtype=np.bool_), vad.frame_length))
 
 
