@@ -7,7 +7,6 @@ import os
 import threading
 from collections import defaultdict
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 _LOOK_SECONDS = 0.2
@@ -29,12 +28,7 @@ class PeakMemory:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._over.set()
         self._thread.join()
 
