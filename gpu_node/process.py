@@ -15,7 +15,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,16 +69,27 @@ def missing_program(name: str) -> DubfleetError:
 
 
 def start(
-    argv: Sequence[str], *, stdin: int = subprocess.DEVNULL, stderr: int = subprocess.PIPE
+    argv: Sequence[str],
+    *,
+    stdin: int = subprocess.DEVNULL,
+    stderr: int = subprocess.PIPE,
+    environment: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start a program in a process group of its own, so that all of it can be killed.
+
+    `environment` is added to ours.
 
     Raises DubfleetError(PROGRAM_MISSING) when there is no such program.
     """
     log.debug("running %s", shlex.join(argv))
     try:
         return subprocess.Popen(
-            argv, stdin=stdin, stdout=subprocess.PIPE, stderr=stderr, process_group=0
+            argv,
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env={**os.environ, **(environment or {})},
+            process_group=0,
         )
     except FileNotFoundError as error:
         raise missing_program(argv[0]) from error
@@ -106,6 +117,7 @@ def run(
     stdin: bytes | None = None,
     on_stdout: Callable[[bytes], None] | None = None,
     stop: threading.Event | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Finished:
     """Run a program to its end.
 
@@ -113,7 +125,11 @@ def run(
     none is kept. Raises DubfleetError: PROGRAM_MISSING, PROGRAM_TIMEOUT, CANCELLED (by `stop`).
     An exit code that is not 0 is returned, not raised: only the caller knows what it means.
     """
-    process = start(argv, stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE)
+    process = start(
+        argv,
+        stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+        environment=environment,
+    )
     kept = bytearray()
     errors = Tail()
     try:

@@ -46,7 +46,7 @@ def encode(text: str) -> bytes:
     plain = " ".join(text.replace("\0", " ").split())
     if plain[-1:] not in _SENTENCE_END:
         plain += "."
-    return (_RESERVED.sub(r"\\\1", plain) + _END).encode()
+    return (_RESERVED.sub(r"\\\1", plain) + _END).encode("utf-8", "replace")
 
 
 def decode(reply: bytes, source: str) -> str:

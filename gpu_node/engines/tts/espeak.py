@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,6 +23,10 @@ from gpu_node.media import wav
 NAME = "espeak"
 _TIMEOUT = 60.0
 
+_NO_SOUND_SERVER = {"PULSE_RUNTIME_PATH": "/dev/null"}
+"""eSpeak's sound library otherwise leaves folders in the user's home and in /tmp, even though
+nothing is played."""
+
 _QUIET_DB = -45.0
 """Below the line's own peak: eSpeak's silence is digital, its faintest consonants are not."""
 _LEAD_SECONDS = 0.01
@@ -29,6 +34,7 @@ _TAIL_SECONDS = 0.06
 
 # "[[" begins phonemes; control characters can begin commands.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]|\[\[|\]\]")
+_DOES_FOR = re.compile(r"\((\S+) (\d+)\)")
 
 
 class EspeakSettings(Contract):
@@ -39,19 +45,27 @@ class EspeakSettings(Contract):
 
 
 def installed_voices() -> Mapping[str, str]:
-    """Voice by language, both as eSpeak writes them in lower case. Raises PROGRAM_MISSING."""
-    listed = process.run(["espeak-ng", "--voices"], timeout=_TIMEOUT)
+    """Voice by language (in lower case), as eSpeak writes them. Raises PROGRAM_MISSING.
+
+    A voice is listed under its own language, and with a number, the lower the better, under others
+    that it will do for: without those "en" would be the first of all regions, the Caribbean's.
+    """
+    listed = _espeak("--voices")
     voices: dict[str, str] = {}
+    others: list[tuple[int, str, str]] = []
     for line in listed.stdout.decode("utf-8", "replace").splitlines()[1:]:
         fields = line.split()
         if len(fields) > 1:
             voices.setdefault(fields[1].lower(), fields[1])
+            others += [(int(n), lang.lower(), fields[1]) for lang, n in _DOES_FOR.findall(line)]
+    for _, language, voice in sorted(others):
+        voices.setdefault(language, voice)
     return voices
 
 
 def version() -> str:
     """Such as "1.51": part of what a spoken line depends on."""
-    said = process.run(["espeak-ng", "--version"], timeout=_TIMEOUT).stdout.decode()
+    said = _espeak("--version").stdout.decode()
     found = re.search(r"\d+(\.\d+)+\S*", said)
     return found[0] if found else "unknown"
 
@@ -78,10 +92,10 @@ def speak(
             Reason.NOTHING_TO_SPEAK,
             "There is nothing to say in this line's translation: write some words.",
         )
-    argv = ["espeak-ng", "-v", settings.voice, "-s", str(settings.words_per_minute)]
-    argv += ["-b", "1", "-w", str(raw), "--stdin"]
+    options = ["-v", settings.voice, "-s", str(settings.words_per_minute)]
+    options += ["-b", "1", "-w", str(raw), "--stdin"]
     try:
-        done = process.run(argv, timeout=_TIMEOUT, stdin=text.encode(), stop=ctx.stop)
+        done = _espeak(*options, stdin=text.encode("utf-8", "replace"), stop=ctx.stop)
     except DubfleetError as error:
         if error.reason is not Reason.PROGRAM_TIMEOUT:
             raise
@@ -90,6 +104,18 @@ def speak(
         raise _failed(done.stderr)
     duration, lead = _trim(raw, trimmed)
     return SpokenLine(id=item.id, audio=ctx.keep(trimmed), duration=duration, lead=lead)
+
+
+def _espeak(
+    *options: str, stdin: bytes | None = None, stop: threading.Event | None = None
+) -> process.Finished:
+    return process.run(
+        ["espeak-ng", *options],
+        timeout=_TIMEOUT,
+        stdin=stdin,
+        stop=stop,
+        environment=_NO_SOUND_SERVER,
+    )
 
 
 def _failed(detail: str) -> ItemFailed:
