@@ -170,13 +170,6 @@ def dub(
     sys.exit(Exit.BLOCKERS if strict and written.blockers else Exit.DONE)
 
 
-def main() -> None:
-    """The entry point. Output goes out as UTF-8, whatever the terminal says it can show."""
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]  # text streams
-    dub(prog_name="dub")
-
-
 def exit_code(reason: Reason) -> Exit:
     if reason in _MACHINE:
         return Exit.MACHINE
@@ -212,7 +205,3 @@ def _tell(written: DubReport, output: Path, *, quiet: bool) -> None:
 def shown(path: Path) -> str:
     """A path for people: bytes that are not UTF-8 become question marks."""
     return str(path).encode("utf-8", "replace").decode()
-
-
-if __name__ == "__main__":
-    main()

@@ -42,13 +42,13 @@ def run(
     """Dub one lesson. Raises DubfleetError; then no output was written."""
     began = time.monotonic()
     payload = dub.standard(request.payload)
-    refuse_early(request, payload)
+    refuse_early(request, payload, stop)
     inputs = _inputs(request)
     digests = {name: digest_file(path, stop) for name, path in inputs.items()}
     key = digest_of({"payload": payload.model_dump(mode="json"), "inputs": digests})
     with workspace.store_at(request.work, key) as store:
         blobs = {name: store.adopt(path, digests[name]) for name, path in inputs.items()}
-        with dub.open_dub(payload, blobs, store) as opened:
+        with dub.open_dub(payload, blobs, store, stop) as opened:
             result = runner.run_graph(opened.graph, store, observer=observer, stop=stop)
         cost = report.Cost(time.monotonic() - began, peak_memory_mb())
         written = report.build(payload, opened.plan, result, cost)
@@ -56,9 +56,11 @@ def run(
     return written
 
 
-def refuse_early(request: Request, payload: DubPayload) -> None:
+def refuse_early(
+    request: Request, payload: DubPayload, stop: threading.Event | None = None
+) -> None:
     """Everything that can be refused without reading the whole lesson, cheapest first."""
-    info = probe.probe(request.lesson)
+    info = probe.probe(request.lesson, stop)
     ingest.require_lesson(info)
     ingest.choose_track(info.audio, payload)
     for what, path in (
@@ -70,10 +72,20 @@ def refuse_early(request: Request, payload: DubPayload) -> None:
                 Reason.SUBTITLES_MISSING,
                 f"There is no file for {what}: check its name and folder.",
             )
-    workspace.require_output(request.output, _described_inputs(request))
+    _refuse_outputs(request, payload)
+
+
+def _refuse_outputs(request: Request, payload: DubPayload) -> None:
+    """No file that is written may be one that was given, nor another that is written."""
+    taken = dict(_described_inputs(request))
+    workspace.require_output(request.output, taken)
+    taken["output video"] = request.output
+    for language in (payload.target_language, payload.source_language):
+        subtitles = beside(request.output, language)
+        workspace.require_writable(subtitles, taken, "-o")
+        taken[f"{language} subtitles beside the output"] = subtitles
     if request.report is not None:
-        inputs = {**_described_inputs(request), "output video": request.output}
-        workspace.require_writable(request.report, inputs, "--report")
+        workspace.require_writable(request.report, taken, "--report")
 
 
 def peak_memory_mb() -> float:

@@ -11,15 +11,34 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from gpu_node.artefacts import Busy, Store, is_disk_full
+from gpu_node.artefacts import Busy, Store, digest_of, is_disk_full
 from gpu_node.contracts.errors import DubfleetError, Reason, disk_full, stopped
 
 _ABANDONED_SECONDS = 7 * 86_400
 """What a killed run left is kept this long for another try."""
 
 
-def cache_folder() -> Path:
-    """The folder for unfinished work: the user's cache, else a folder of theirs in /tmp."""
+_LONGEST_NAME = 255
+"""In bytes, on every file system that Linux commonly uses."""
+
+
+@contextlib.contextmanager
+def cache_folder() -> Iterator[Path]:
+    """The folder for unfinished work: the user's cache, else a folder of theirs in /tmp.
+
+    What had to be made for it is removed again at the end, if it is empty by then.
+    """
+    folder, made = _open_cache()
+    try:
+        yield folder
+    finally:
+        for empty in made:
+            with contextlib.suppress(OSError):
+                empty.rmdir()
+
+
+def _open_cache() -> tuple[Path, list[Path]]:
+    """A folder that can be worked in, and which folders were made for it, innermost first."""
     named = os.environ.get("XDG_CACHE_HOME")
     candidates = [Path(named)] if named else []
     with contextlib.suppress(RuntimeError):
@@ -28,9 +47,10 @@ def cache_folder() -> Path:
     for candidate in candidates:
         folder = candidate / "dubfleet"
         with contextlib.suppress(OSError):
+            missing = [path for path in (folder, *folder.parents) if not path.exists()]
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             if os.access(folder, os.W_OK | os.X_OK) and folder.stat().st_uid == os.getuid():
-                return folder
+                return folder, missing
     raise DubfleetError(
         Reason.OUTPUT_UNWRITABLE,
         "There is no folder to work in: name one that can be written to with --work.",
@@ -55,12 +75,17 @@ def store_at(named: Path | None, key: str) -> Iterator[Store]:
     A folder the user named is kept. One of our own is removed at the end, also after an error:
     only a run that was killed leaves one, and the next run of the same work takes it up.
     """
-    if named is None:
-        cache = cache_folder()
-        prune(cache, time.time())
-        root = cache / key[:32]
-    else:
-        root = named
+    with contextlib.ExitStack() as stack:
+        if named is None:
+            cache = stack.enter_context(cache_folder())
+            prune(cache, time.time())
+            yield stack.enter_context(_held(cache / key[:32], ours=True))
+        else:
+            yield stack.enter_context(_held(named, ours=False))
+
+
+@contextlib.contextmanager
+def _held(root: Path, *, ours: bool) -> Iterator[Store]:
     store = Store(root)
     held = False
     try:
@@ -69,7 +94,7 @@ def store_at(named: Path | None, key: str) -> Iterator[Store]:
             try:
                 yield store
             finally:
-                if named is None:
+                if ours:
                     store.remove()
     except OSError as error:
         if is_disk_full(error):
@@ -101,6 +126,11 @@ def require_writable(target: Path, others: Mapping[str, Path], option: str) -> N
         raise DubfleetError(
             Reason.OUTPUT_UNWRITABLE, f"The output is a folder: name a file in it with {option}."
         )
+    if len(os.fsencode(target.name)) > _LONGEST_NAME:
+        raise DubfleetError(
+            Reason.OUTPUT_UNWRITABLE,
+            f"The name {target.name[:40]}… is too long: give {option} a shorter one.",
+        )
     for what, path in others.items():
         if _same_file(target, path):
             raise DubfleetError(
@@ -123,7 +153,11 @@ def deliver(files: Mapping[Path, Path | bytes], stop: threading.Event | None = N
 
     Raises DubfleetError: DISK_FULL, OUTPUT_UNWRITABLE, CANCELLED. Nothing new is left behind then.
     """
-    parts = {target: target.with_name(f".{target.name}.dub-part") for target in files}
+    # Short, so that a name as long as a file system takes still has a neighbour.
+    parts = {
+        target: target.with_name(f".dub-{digest_of(os.fsencode(target.name).hex())[:12]}.part")
+        for target in files
+    }
     try:
         for target, content in files.items():
             if isinstance(content, bytes):

@@ -11,6 +11,7 @@ lesson ── media ─┬─ picture ──────────────
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -68,24 +69,29 @@ class OpenedDub:
     plan: plans.EnginePlan
 
 
-def capabilities() -> plans.Capabilities:
-    """What is installed on this machine. Raises PROGRAM_MISSING."""
+def capabilities(stop: threading.Event | None = None) -> plans.Capabilities:
+    """What is installed on this machine. Raises PROGRAM_MISSING, CANCELLED."""
     return plans.Capabilities(
         pairs=apertium.installed_pairs(),
-        voices=espeak.installed_voices(),
+        voices=espeak.installed_voices(stop),
         recognised=pocketsphinx.LANGUAGES,
     )
 
 
 @contextmanager
-def open_dub(payload: DubPayload, inputs: Mapping[str, Blob], store: Store) -> Iterator[OpenedDub]:
+def open_dub(
+    payload: DubPayload,
+    inputs: Mapping[str, Blob],
+    store: Store,
+    stop: threading.Event | None = None,
+) -> Iterator[OpenedDub]:
     """The graph of one dub and its plan; the engines' processes end with it."""
     payload = standard(payload)
     sheets = Sheets(
         source=_sheet(inputs.get(SUBTITLES), store, "--subtitles"),
         target=_sheet(inputs.get(TARGET_SUBTITLES), store, "--target-subtitles"),
     )
-    plan = choose(payload, sheets, capabilities())
+    plan = choose(payload, sheets, capabilities(stop))
     with ExitStack() as engines:
         yield OpenedDub(build(payload, plan, sheets, inputs[LESSON], engines), plan)
 

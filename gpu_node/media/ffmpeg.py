@@ -7,6 +7,7 @@ progress and does not drain stderr, so only its `compile` is used.
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -32,9 +33,17 @@ INPUT_OPTIONS: Mapping[str, str] = {
     "format_whitelist": CONTAINERS,
 }
 
-# FFmpeg's words for a lesson that ends before its own index says it does.
-_DAMAGED = ("partial file", "File ended prematurely", "moov atom not found", "Truncat")
-_FULL = ("No space left on device", "Disk quota exceeded")
+# FFmpeg also prints what a file is called and what its tags say, so its words count only as whole
+# messages, on lines that say of themselves that they are errors (`-loglevel level+…`).
+_MESSAGE = re.compile(r"^(?:\[[^\]\n]*\] )*\[(error|fatal|warning)\] (.*)$", re.MULTILINE)
+_DAMAGED = re.compile(
+    r"stream \d+, offset 0x[0-9a-f]+: partial file"
+    r"|File ended prematurely\b.*"
+    r"|moov atom not found"
+    r"|Truncating packet of size .*"
+)
+_PREFIX = re.compile(r"^(?:\[[^\]]*\] )+")
+_FULL = re.compile(r".*(No space left on device|Disk quota exceeded)")
 
 
 def file_url(path: Path) -> str:
@@ -77,12 +86,13 @@ def run_ffmpeg(
     Progress is read from stdout unless `on_stdout` wants the output itself. Raises DubfleetError:
     PROGRAM_MISSING, PROGRAM_TIMEOUT, PROGRAM_FAILED, DISK_FULL, CANCELLED.
     """
-    command = [argv[0], "-nostdin", "-hide_banner", "-nostats", "-y", *argv[1:]]
+    command = [argv[0], "-nostdin", "-hide_banner", "-nostats", "-y"]
+    command += ["-loglevel", "level+info", *argv[1:]]
     if on_stdout is None:
-        command[5:5] = ["-progress", "pipe:1"]
+        command[7:7] = ["-progress", "pipe:1"]
         on_stdout = _ProgressReader(on_progress or _ignore).feed
     finished = process.run(command, timeout=timeout, on_stdout=on_stdout, stop=stop)
-    if any(words in finished.stderr for words in _FULL):
+    if finished.returncode != 0 and _says(_FULL, finished.stderr):
         raise disk_full(finished.stderr)
     if finished.returncode != 0:
         raise DubfleetError(
@@ -95,12 +105,17 @@ def run_ffmpeg(
 
 def says_damaged(stderr: str) -> bool:
     """Whether FFmpeg met the end of the file before the end of the lesson."""
-    return any(words in stderr for words in _DAMAGED)
+    return _says(_DAMAGED, stderr)
+
+
+def _says(message: re.Pattern[str], stderr: str) -> bool:
+    return any(message.fullmatch(found[2]) for found in _MESSAGE.finditer(stderr))
 
 
 def last_words(stderr: str) -> str:
     """The last line that says something, as a sentence."""
-    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    lines = [_PREFIX.sub("", line).strip() for line in stderr.splitlines()]
+    lines = [line for line in lines if line]
     return (lines[-1] if lines else "it said nothing").rstrip(".") + "."
 
 

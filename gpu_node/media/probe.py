@@ -22,7 +22,7 @@ def probe(path: Path, stop: Any = None) -> MediaInfo:
     INPUT_DAMAGED. A file without sound or picture is described, not refused.
     """
     _refuse_unreadable(path)
-    argv = ["ffprobe", "-v", "error", "-hide_banner"]
+    argv = ["ffprobe", "-v", "level+error", "-hide_banner"]
     for name, value in ffmpeg.INPUT_OPTIONS.items():
         argv += [f"-{name}", value]
     argv += ["-show_streams", "-show_format", "-of", "json", ffmpeg.file_url(path)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from gpu_node.contracts.timeline import (
 from gpu_node.engines.spoken import is_speech
 from gpu_node.media.subtitles import Cue
 
+_BLANKS = re.compile(r"[ \t\r\n]+")
 _JOIN_GAP = 0.45
 _JOINED_AT_MOST = 9.0
 _FRAGMENT = 1.2
@@ -82,6 +84,11 @@ def from_recognition(segments: Sequence[Segment]) -> list[Piece]:
     ]
 
 
+def one_line(text: str) -> str:
+    """Without line breaks and doubled spaces; no-break spaces stay where a typographer set them."""
+    return _BLANKS.sub(" ", text).strip()
+
+
 def _belong_together(before: tuple[float, float], after: tuple[float, float]) -> bool:
     """A fragment goes with its neighbour; two phrases stay apart, for each is an anchor."""
     shorter = min(before[1] - before[0], after[1] - after[0])
@@ -124,7 +131,7 @@ def joined_sentences(segments: Sequence[Segment]) -> list[Piece]:
     """Subtitle cues become lines; cues that go on with a sentence are joined to it."""
     pieces: list[Piece] = []
     for segment in segments:
-        text = " ".join(segment.text.split())
+        text = one_line(segment.text)
         last = pieces[-1] if pieces else None
         goes_on = (
             last is not None
@@ -165,7 +172,7 @@ def paired(transcript: Transcript, target_cues: Sequence[Cue]) -> Iterator[Piece
 
 def _source_pieces(transcript: Transcript) -> list[Piece]:
     if transcript.origin is not TranscriptOrigin.RECOGNISED:
-        return [Piece(s.start, s.end, " ".join(s.text.split())) for s in transcript.segments]
+        return [Piece(s.start, s.end, one_line(s.text)) for s in transcript.segments]
     # Word by word: a recogniser's stretches know nothing of the partner's cues.
     return [Piece(w.start, w.end, w.text) for s in transcript.segments for w in s.words]
 

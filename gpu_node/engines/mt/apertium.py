@@ -27,7 +27,8 @@ _RESERVED = re.compile(r"([\[\]{}^$/\\@<>])")
 _ESCAPED = re.compile(r"\\(.)")
 # A superblank of its own after the text: without it the last full stop is not seen as one.
 _END = "[][\n]"
-_SENTENCE_END = ".!?…"
+# Not "…", which it takes for a blank: after a "^" it would wait for a word to follow.
+_SENTENCE_END = ".!?"
 _SPACE_BEFORE = re.compile(r"\s+([.,;:!?…)\]»])")
 
 
@@ -85,9 +86,7 @@ class Apertium:
         """Translate one piece of text. Raises ItemFailed, or DubfleetError(CANCELLED)."""
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                with self._turn:
-                    reply = self._pipeline.ask(encode(text), timeout=_TIMEOUT, stop=stop)
-                return decode(reply, text)
+                return decode(self._answer(encode(text), stop), text)
             except DubfleetError as error:
                 if error.reason not in (Reason.PROGRAM_FAILED, Reason.PROGRAM_TIMEOUT):
                     raise
@@ -98,3 +97,12 @@ class Apertium:
                         detail=str(error),
                     ) from error
         raise AssertionError("the last attempt returns or raises")
+
+    def _answer(self, request: bytes, stop: threading.Event | None) -> bytes:
+        with self._turn:
+            reply = self._pipeline.ask(request, timeout=_TIMEOUT, stop=stop)
+            if _END.encode() not in reply:
+                # One program has died: those after it passed on what they had, and a NUL.
+                self._pipeline.close()
+                raise DubfleetError(Reason.PROGRAM_FAILED, "apertium broke off its answer.")
+            return reply

@@ -44,13 +44,13 @@ class EspeakSettings(Contract):
     words_per_minute: int = 150
 
 
-def installed_voices() -> Mapping[str, str]:
+def installed_voices(stop: threading.Event | None = None) -> Mapping[str, str]:
     """Voice by language (in lower case), as eSpeak writes them. Raises PROGRAM_MISSING.
 
     A voice is listed under its own language, and with a number, the lower the better, under others
     that it will do for: without those "en" would be the first of all regions, the Caribbean's.
     """
-    listed = _espeak("--voices")
+    listed = _espeak("--voices", stop=stop)
     voices: dict[str, str] = {}
     others: list[tuple[int, str, str]] = []
     for line in listed.stdout.decode("utf-8", "replace").splitlines()[1:]:
