@@ -120,20 +120,28 @@ class Store:
             self.root.rmdir()
 
     def _take_lock(self) -> IO[str]:
-        """The lock, held until it is closed. Raises Busy."""
+        """The lock, held until it is closed. Raises Busy, or OSError where no file can be made."""
+        gone = FileNotFoundError(errno.ENOENT, "the folder cannot be made", str(self.root))
         for _ in range(_LOCK_ATTEMPTS):
             self.root.mkdir(parents=True, exist_ok=True)
             # The holder may remove the store, lock and all, between any two of these lines.
-            with contextlib.suppress(FileNotFoundError), contextlib.ExitStack() as closing:
-                lock = closing.enter_context(self._lock.open("w"))
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    break
-                if os.path.samestat(os.fstat(lock.fileno()), self._lock.stat()):
-                    closing.pop_all()
-                    return lock
-        raise Busy(Reason.BUSY, "Another process is working on this lesson.")
+            try:
+                return self._locked()
+            except FileNotFoundError as error:
+                gone = error
+        raise gone
+
+    def _locked(self) -> IO[str]:
+        with contextlib.ExitStack() as closing:
+            lock = closing.enter_context(self._lock.open("w"))
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise Busy(Reason.BUSY, "Another process is working on this lesson.") from None
+            if not os.path.samestat(os.fstat(lock.fileno()), self._lock.stat()):
+                raise FileNotFoundError(errno.ENOENT, "the lock was replaced", str(self._lock))
+            closing.pop_all()
+            return lock
 
     def adopt(self, path: Path, digest: str) -> Blob:
         """Make a file that lives elsewhere (the lesson) readable as a blob, without a copy."""

@@ -122,14 +122,16 @@ def require_output(output: Path, inputs: Mapping[str, Path]) -> None:
 
 def require_writable(target: Path, others: Mapping[str, Path], option: str) -> None:
     """Refuse a file that cannot be written, or that is one of `others` (described file: path)."""
-    if target.is_dir():
-        raise DubfleetError(
-            Reason.OUTPUT_UNWRITABLE, f"The output is a folder: name a file in it with {option}."
-        )
     if len(os.fsencode(target.name)) > _LONGEST_NAME:
         raise DubfleetError(
             Reason.OUTPUT_UNWRITABLE,
-            f"The name {target.name[:40]}… is too long: give {option} a shorter one.",
+            f"The output's name, or that of the subtitles beside it, is too long: give {option} a "
+            "shorter one.",
+        )
+    if target.is_dir():
+        raise DubfleetError(
+            Reason.OUTPUT_UNWRITABLE,
+            f"There is a folder where a file should be written: choose another name for {option}.",
         )
     for what, path in others.items():
         if _same_file(target, path):

@@ -46,9 +46,20 @@ _PREFIX = re.compile(r"^(?:\[[^\]]*\] )+")
 _FULL = re.compile(r".*(No space left on device|Disk quota exceeded)")
 
 
-def file_url(path: Path) -> str:
+# ffmpeg-python hashes its graphs as UTF-8, which a name that is not UTF-8 breaks. Inside a graph,
+# bytes that Python keeps as lone surrogates stand at the end of the last private plane instead.
+_TO_GRAPH = {0xDC00 + byte: 0x10FF00 + byte for byte in range(0x80, 0x100)}
+_FROM_GRAPH = {private: surrogate for surrogate, private in _TO_GRAPH.items()}
+
+
+def file_argument(path: Path) -> str:
     """A path that FFmpeg can take for nothing else (a leading dash, a colon, a percent sign)."""
     return f"file:{path.absolute()}"
+
+
+def file_url(path: Path) -> str:
+    """The same for use in a graph, which `compile_graph` turns into arguments."""
+    return file_argument(path).translate(_TO_GRAPH)
 
 
 def open_input(path: Path, **options: str | float) -> Any:
@@ -59,8 +70,7 @@ def open_input(path: Path, **options: str | float) -> Any:
 def compile_graph(*outputs: Any) -> list[str]:
     """The argument list of a graph with one output or several."""
     graph = outputs[0] if len(outputs) == 1 else ffmpeg.merge_outputs(*outputs)
-    argv: list[str] = ffmpeg.compile(graph)
-    return argv
+    return [str(word).translate(_FROM_GRAPH) for word in ffmpeg.compile(graph)]
 
 
 def run_graph(
@@ -92,7 +102,8 @@ def run_ffmpeg(
         command[7:7] = ["-progress", "pipe:1"]
         on_stdout = _ProgressReader(on_progress or _ignore).feed
     finished = process.run(command, timeout=timeout, on_stdout=on_stdout, stop=stop)
-    if finished.returncode != 0 and _says(_FULL, finished.stderr):
+    # It can end with 0 although the last bytes found no room.
+    if _says(_FULL, finished.stderr):
         raise disk_full(finished.stderr)
     if finished.returncode != 0:
         raise DubfleetError(

@@ -25,7 +25,7 @@ def probe(path: Path, stop: Any = None) -> MediaInfo:
     argv = ["ffprobe", "-v", "level+error", "-hide_banner"]
     for name, value in ffmpeg.INPUT_OPTIONS.items():
         argv += [f"-{name}", value]
-    argv += ["-show_streams", "-show_format", "-of", "json", ffmpeg.file_url(path)]
+    argv += ["-show_streams", "-show_format", "-of", "json", ffmpeg.file_argument(path)]
     finished = process.run(argv, timeout=PROBE_TIMEOUT, stop=stop)
     if finished.returncode != 0:
         raise _not_media(finished.stderr)

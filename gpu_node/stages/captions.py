@@ -81,8 +81,9 @@ def _balanced(text: str) -> list[str]:
 def _apart(spans: Iterable[tuple[float, float, str]]) -> Iterator[tuple[float, float, str]]:
     """End each span where the next begins, should it run on."""
     ordered = sorted(spans)
-    for (start, end, text), following in zip(ordered, [*ordered[1:], None], strict=True):
-        yield start, min(end, following[0]) if following else end, text
+    for index, (start, end, text) in enumerate(ordered):
+        following = ordered[index + 1][0] if index + 1 < len(ordered) else end
+        yield start, min(end, following), text
 
 
 def _keep(ctx: StageContext, name: str, content: str) -> Blob:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import threading
 from pathlib import Path
 
+from gpu_node import process
 from gpu_node.contracts.errors import DubfleetError, ItemFailed, Reason
 from gpu_node.contracts.timeline import Translation, Utterance
 from gpu_node.conversation import Conversation
@@ -19,6 +21,7 @@ from gpu_node.graph import StageContext
 from gpu_node.languages import three_letters
 
 NAME = "apertium"
+_PROGRAM = "apertium-wblank-mode"
 _TIMEOUT = 60.0
 _ATTEMPTS = 2
 
@@ -60,13 +63,15 @@ def decode(reply: bytes, source: str) -> str:
 
 
 class Apertium:
-    """One pair's pipeline, started at the first sentence."""
+    """One pair's pipeline, started at the first sentence. Raises PROGRAM_MISSING."""
 
     def __init__(self, source: str, target: str) -> None:
+        if shutil.which(_PROGRAM) is None:
+            raise process.missing_program("apertium")
         pair = f"{three_letters(source)}-{three_letters(target)}"
         mode = data_folder() / "modes" / f"{pair}.mode"
         # `eval` gives the pipeline its $1 (no marks on unknown words) and its $2 (nothing).
-        script = 'eval "$(apertium-wblank-mode -z "$0")"'
+        script = f'eval "$({_PROGRAM} -z "$0")"'
         self._pipeline = Conversation(["bash", "-c", script, str(mode), "-n", ""], b"\0")
         self._turn = threading.Lock()
 
