@@ -1,0 +1,1 @@
+"""What we say about speed, measured: `make bench-…`."""

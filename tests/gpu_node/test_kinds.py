@@ -1,0 +1,296 @@
+"""A job kind is data: a second one, made of nothing but what is in this file, runs like the dub."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from pydantic import ValidationError
+
+from gpu_node.artefacts import Store, digest_file
+from gpu_node.contracts.base import Contract
+from gpu_node.contracts.blobs import Blob
+from gpu_node.contracts.errors import DubfleetError, ItemFailed, Reason
+from gpu_node.contracts.jobs import JobSpec, Payload
+from gpu_node.graph import Graph, Outcomes, Stage, StageContext
+from gpu_node.kinds.dub import DUB
+from gpu_node.kinds.kind import Kind, open_job
+from gpu_node.runner import run_graph
+
+# The kind: count the words of a text, line by line, some of them not at all.
+
+
+class CountPayload(Payload):
+    kind: Literal["count"] = "count"
+    version: Literal[1] = 1
+    longest_line: int = 80
+
+
+class Line(Contract):
+    id: str
+    text: str
+
+
+class Lines(Contract):
+    items: tuple[Line, ...]
+
+
+class Ignored(Contract):
+    words: tuple[str, ...]
+
+
+class LineLimit(Contract):
+    characters: int
+
+
+class Count(Contract):
+    words: int
+
+
+class Total(Contract):
+    words: int
+    uncounted: tuple[str, ...]
+    page: Blob
+
+
+def split(ctx: StageContext, text: Blob) -> Lines:
+    read = ctx.path(text).read_text(encoding="utf-8").splitlines()
+    return Lines(items=tuple(Line(id=f"l{n:03}", text=line) for n, line in enumerate(read, 1)))
+
+
+def ignored(ctx: StageContext, words: Blob) -> Ignored:
+    return Ignored(words=tuple(ctx.path(words).read_text(encoding="utf-8").split()))
+
+
+@dataclass(slots=True)
+class Counter:
+    """Stands for an engine: it is opened with the job and closed with it."""
+
+    counted: list[str] = field(default_factory=list)
+    closed: bool = False
+
+    def count(self, settings: LineLimit, item: Line, ignored: Ignored) -> Count:
+        self.counted.append(item.id)
+        if len(item.text) > settings.characters:
+            raise ItemFailed(Reason.NOTHING_TO_SPEAK, "This line is too long: break it.")
+        return Count(words=sum(word not in ignored.words for word in item.text.split()))
+
+
+def total(ctx: StageContext, counts: Outcomes[Count]) -> Total:
+    page = ctx.new_file("page.txt")
+    page.write_text("\n".join(f"{key} {one.words}" for key, one in counts.values.items()))
+    return Total(
+        words=sum(one.words for one in counts.values.values()),
+        uncounted=tuple(counts.failures),
+        page=ctx.keep(page),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedCount:
+    graph: Graph
+    counter: Counter
+
+
+@contextmanager
+def open_count(
+    payload: CountPayload, inputs: Mapping[str, Blob], store: Store
+) -> Iterator[OpenedCount]:
+    if inputs.keys() != {"text", "ignored"}:
+        raise DubfleetError(Reason.INPUT_MISSING, "A count needs a text and the ignored words.")
+    counter = Counter()
+    limit = LineLimit(characters=payload.longest_line)
+    stages = (
+        Stage("split", "1", split, {"text": "text"}),
+        Stage("ignored", "1", ignored, {"words": "ignored_words"}),
+        Stage(
+            "count",
+            "1",
+            counter.count,
+            {"ignored": "ignored"},
+            settings=limit,
+            each="split",
+            concurrency=2,
+        ),
+        Stage("total", "1", total, {"counts": "count"}),
+    )
+    sources = {"text": inputs["text"], "ignored_words": inputs["ignored"]}
+    try:
+        yield OpenedCount(Graph(sources, stages), counter)
+    finally:
+        counter.closed = True
+
+
+COUNT = Kind("count", CountPayload, open_count)
+KINDS: Mapping[str, Kind[Any]] = {kind.name: kind for kind in (DUB, COUNT)}
+
+TEXT = """It was the best of times
+it was the worst of times, and it was very much longer than the first of the lines
+
+it was the age of wisdom
+"""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(tmp_path / "store")
+    with store.exclusive():
+        yield store
+
+
+def adopted(store: Store, folder: Path, name: str, content: str) -> Blob:
+    path = folder / f"{name}.txt"
+    path.write_text(content, encoding="utf-8")
+    return store.adopt(path, digest_file(path))
+
+
+def sent(payload: Mapping[str, object], inputs: Mapping[str, Blob]) -> JobSpec:
+    """A job as it arrives: written as JSON by one machine, read by another."""
+    written = JobSpec(payload=dict(payload), inputs=dict(inputs)).model_dump_json()
+    return JobSpec.model_validate_json(written)
+
+
+@pytest.fixture
+def inputs(store: Store, tmp_path: Path) -> Mapping[str, Blob]:
+    return {
+        "text": adopted(store, tmp_path, "text", TEXT),
+        "ignored": adopted(store, tmp_path, "ignored", "the of"),
+    }
+
+
+def test_a_second_kind_runs_by_the_same_runner(store: Store, inputs: Mapping[str, Blob]) -> None:
+    with open_job(sent({"kind": "count", "version": 1}, inputs), KINDS, store) as opened:
+        assert isinstance(opened, OpenedCount)
+        result = run_graph(opened.graph, store)
+        assert not opened.counter.closed
+    assert opened.counter.closed
+    done: Total = result.values["total"]
+    assert done.words == 4 + 0 + 4
+    assert done.uncounted == ("l002",)
+    assert store.path(done.page).read_text() == "l001 4\nl003 0\nl004 4"
+    failure = result.values["count"].failures["l002"]
+    assert (failure.stage, failure.sentence) == ("count", "This line is too long: break it.")
+
+
+def test_a_second_kind_does_no_work_twice_either(
+    store: Store, tmp_path: Path, inputs: Mapping[str, Blob]
+) -> None:
+    counted = []
+    edited = adopted(store, tmp_path, "edited", TEXT.replace("wisdom", "great foolishness"))
+    for given in (inputs, inputs, {**inputs, "text": edited}):
+        with open_job(sent({"kind": "count", "version": 1}, given), KINDS, store) as opened:
+            assert isinstance(opened, OpenedCount)
+            run_graph(opened.graph, store)
+            counted.append(sorted(opened.counter.counted))
+    # The line that failed is tried each time; of the others, only the edited one.
+    assert counted == [["l001", "l002", "l003", "l004"], ["l002"], ["l002", "l004"]]
+
+
+def test_the_payload_reaches_the_stages(store: Store, inputs: Mapping[str, Blob]) -> None:
+    payload = {"kind": "count", "version": 1, "longest_line": 500}
+    with open_job(sent(payload, inputs), KINDS, store) as opened:
+        done: Total = run_graph(opened.graph, store).values["total"]
+    assert done.uncounted == ()
+    assert done.words == 4 + 13 + 4
+
+
+def test_two_kinds_work_in_one_store_without_taking_each_others_results(
+    store: Store, inputs: Mapping[str, Blob]
+) -> None:
+    with open_job(sent({"kind": "count", "version": 1}, inputs), KINDS, store) as opened:
+        first: Total = run_graph(opened.graph, store).values["total"]
+    other = Graph(
+        {"text": inputs["text"]}, (Stage("split", "another kind's", split, {"text": "text"}),)
+    )
+    assert run_graph(other, store).timings["split"].reused == 0
+    with open_job(sent({"kind": "count", "version": 1}, inputs), KINDS, store) as opened:
+        assert run_graph(opened.graph, store).values["total"] == first
+
+
+def test_the_kind_that_the_payload_names_is_opened(
+    store: Store, inputs: Mapping[str, Blob]
+) -> None:
+    opened: list[str] = []
+
+    @contextmanager
+    def open_other(
+        payload: Payload, inputs: Mapping[str, Blob], store: Store
+    ) -> Iterator[OpenedCount]:
+        opened.append(payload.kind)
+        yield OpenedCount(Graph({}, ()), Counter())
+
+    kinds: Mapping[str, Kind[Any]] = {
+        "count": COUNT,
+        "other": Kind("other", Payload, open_other),
+    }
+    with open_job(sent({"kind": "other", "version": 7}, inputs), kinds, store) as job:
+        assert tuple(job.graph) == ()
+    assert opened == ["other"]
+
+
+def test_what_a_kind_refuses_is_refused_before_any_work(store: Store) -> None:
+    job = open_job(sent({"kind": "count", "version": 1}, {}), KINDS, store)
+    with pytest.raises(DubfleetError, match="needs a text") as refused, job:
+        pytest.fail("the job was opened")
+    assert refused.value.reason is Reason.INPUT_MISSING
+    assert list(store.root.glob("records/*/*")) == []
+
+
+@pytest.mark.parametrize(
+    ("payload", "sentence"),
+    [
+        pytest.param(
+            {"kind": "narration", "version": 1},
+            "This node does not know jobs of kind 'narration', only: count, dub.",
+            id="a kind of tomorrow",
+        ),
+        pytest.param(
+            {"version": 1},
+            "This node does not know jobs of kind None, only: count, dub.",
+            id="no kind",
+        ),
+        pytest.param(
+            {"kind": "count", "version": 2},
+            "This count job was written by another version of the program.",
+            id="a version of tomorrow",
+        ),
+        pytest.param(
+            {"kind": "count", "version": 1, "shortest_line": 3},
+            "This count job was written by another version of the program.",
+            id="a field of tomorrow",
+        ),
+        pytest.param(
+            {"kind": "dub", "version": 2, "source_language": "en", "target_language": "es"},
+            "This dub job was written by another version of the program.",
+            id="a dub of tomorrow",
+        ),
+        pytest.param(
+            {"kind": "dub", "version": 1, "source_language": "English"},
+            "This dub job was written by another version of the program.",
+            id="half a dub",
+        ),
+    ],
+)
+def test_a_job_of_another_program_is_refused_with_a_sentence(
+    store: Store, payload: Mapping[str, object], sentence: str
+) -> None:
+    with pytest.raises(DubfleetError) as refused:
+        open_job(sent(payload, {}), KINDS, store)
+    assert refused.value.sentence == sentence
+    assert refused.value.reason is Reason.INTERNAL
+
+
+def test_the_operator_is_told_which_field_was_not_understood(store: Store) -> None:
+    with pytest.raises(DubfleetError) as refused:
+        open_job(sent({"kind": "count", "version": 1, "shortest_line": 3}, {}), KINDS, store)
+    assert "shortest_line" in refused.value.detail
+    assert "shortest_line" not in refused.value.sentence
+
+
+def test_a_job_of_another_contract_is_not_even_read() -> None:
+    with pytest.raises(ValidationError, match="contract_version"):
+        JobSpec.model_validate_json('{"contract_version": 2, "payload": {}, "inputs": {}}')
