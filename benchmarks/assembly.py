@@ -9,7 +9,6 @@ import argparse
 import json
 import os
 import platform
-import signal
 import statistics
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.assembly_methods import MANIFEST, METHODS, RATE, SECONDS_PER_LINE
+from gpu_node import process
 
 PROMISED_SECONDS = 1.5
 PROMISED_MEGABYTES = 100.0
@@ -37,9 +37,13 @@ _QUIET = RATE // 100
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Medians over the runs; None: a run was stopped at the time limit."""
+    """Medians over the runs; None: a run was stopped at the time limit.
+
+    `processor`: seconds of the processor that the method's own process used.
+    """
 
     seconds: float | None
+    processor: float | None
     megabytes: float | None
 
 
@@ -90,14 +94,15 @@ def measure(method: str, folder: Path, count: int, *, runs: int, limit: float) -
         try:
             said, _ = child.communicate(timeout=limit)
         except subprocess.TimeoutExpired:
-            os.killpg(child.pid, signal.SIGKILL)
-            child.communicate()
-            return Result(None, None)
+            return Result(None, None, None)
+        finally:
+            process.kill_group(child)
         if child.returncode != 0:
             raise SystemExit(f"{_NAMES[method]} failed on {count} lines")
         found.append(json.loads(said))
     return Result(
         statistics.median(one["seconds"] for one in found),
+        statistics.median(one["processor"] for one in found),
         statistics.median(one["megabytes"] for one in found),
     )
 
@@ -114,11 +119,13 @@ def compare(folder: Path, method: str) -> Sameness:
     return Sameness(int(np.abs(first - second).max()), float(correlation))
 
 
-def promise_kept(result: Result) -> bool:
+def promise_kept(result: Result, *, busy: bool) -> bool:
+    """On a busy machine the clock tells of the others: there only our own work counts."""
+    seconds = result.processor if busy else result.seconds
     return (
-        result.seconds is not None
+        seconds is not None
         and result.megabytes is not None
-        and result.seconds <= PROMISED_SECONDS
+        and seconds <= PROMISED_SECONDS
         and result.megabytes <= PROMISED_MEGABYTES
     )
 
@@ -176,10 +183,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"{sameness.steps} of 32768 steps, correlation {sameness.correlation:.6f}"
         )
     console.print(f"Median of {options.runs}, each run in a process of its own. {machine()}")
-    kept = promise_kept(results["ours", COUNTS[-1]])
+    kept = promise_kept(results["ours", COUNTS[-1]], busy=options.quick)
+    of_what = "of the processor " if options.quick else ""
     console.print(
-        f"{COUNTS[-1]} lines in at most {PROMISED_SECONDS} s and {PROMISED_MEGABYTES:.0f} MB: "
-        + ("kept" if kept else "NOT KEPT")
+        f"{COUNTS[-1]} lines in at most {PROMISED_SECONDS} s {of_what}and "
+        f"{PROMISED_MEGABYTES:.0f} MB: " + ("kept" if kept else "NOT KEPT")
     )
     identical = all(one.steps <= 1 for one in same.values())
     if not identical:
@@ -189,7 +197,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks.assembly", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="measure only our own way")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="only our own way, beside other work: processor time counts",
+    )
     parser.add_argument("--runs", type=int, default=3, help="runs of which the median is taken")
     parser.add_argument("--limit", type=float, default=150.0, help="seconds a run may take")
     options = parser.parse_args(argv)

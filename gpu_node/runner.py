@@ -81,7 +81,8 @@ def run_graph(
     """Run a graph to its end. The store must be held (`Store.exclusive`).
 
     Raises the first error that is not one item's own, after every running task has been told to
-    stop and has ended; what was finished stays in the store.
+    stop and has ended; what was finished stays in the store. `stop` is how they are told, so it is
+    set after an error: use a new one for each run.
     """
     coordinator = _Coordinator(graph, store, observer or _ignore, stop or threading.Event())
     return coordinator.run(workers or max(2, os.cpu_count() or 2))

@@ -20,7 +20,7 @@ from gpu_node import process
 from gpu_node.artefacts import Store
 from gpu_node.contracts.base import Contract, InLanguage
 from gpu_node.contracts.blobs import Blob
-from gpu_node.contracts.errors import DubfleetError
+from gpu_node.contracts.errors import DubfleetError, Reason
 from gpu_node.contracts.jobs import DubPayload
 from gpu_node.contracts.media import MediaInfo
 from gpu_node.contracts.timeline import (
@@ -87,6 +87,8 @@ def open_dub(
 ) -> Iterator[OpenedDub]:
     """The graph of one dub and its plan; the engines' processes end with it."""
     payload = standard(payload)
+    if LESSON not in inputs:
+        raise DubfleetError(Reason.INTERNAL, "This dub job has no lesson: submit it again.")
     sheets = Sheets(
         source=_sheet(inputs.get(SUBTITLES), store, "--subtitles"),
         target=_sheet(inputs.get(TARGET_SUBTITLES), store, "--target-subtitles"),

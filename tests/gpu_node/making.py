@@ -61,6 +61,14 @@ def _room() -> Sound:
     return tone
 
 
+@cache
+def theme() -> Sound:
+    """Ten seconds of music, mono. Not to be written to: it is made once."""
+    mono: Sound = music.theme().mean(axis=1)
+    mono.flags.writeable = False
+    return mono
+
+
 def in_a_room(mono: Sound, gain: float = 1.0) -> Sound:
     """The same in a room at 62 dB under full scale (times `gain`): recordings are never silent."""
     heard: Sound = mono + gain * _room()[: len(mono)]

@@ -66,14 +66,15 @@ import os, signal, sys
 
 event_name, _, number = os.environ["KILL_AT"].partition(" ")
 left, armed = int(number), "KILL_ANYWHERE" in os.environ
+delivering = os.path.join(os.environ["OUTPUT_FOLDER"], ".")
 
 def look(event, args):
     global left, armed
-    if not armed and event == "open" and str(args[0]).endswith(".dub-part"):
-        armed = True
-    if not armed or event != event_name:
-        return
     if event == "open" and not args[2] & (os.O_WRONLY | os.O_RDWR):
+        return
+    # From the first hidden file in the output's folder on, results are delivered.
+    armed = armed or (event == "open" and str(args[0]).startswith(delivering))
+    if not armed or event != event_name:
         return
     if left == 0:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -147,6 +148,7 @@ class Room:
             "REAL_ESPEAK": real,
             "SPOKEN_LOG": str(run.said),
             "GATE": str(self.gate),
+            "OUTPUT_FOLDER": str(self._output),
             "XDG_CACHE_HOME": str(self._cache),
             "TMPDIR": str(self._temporary),
             MARK: run.mark,

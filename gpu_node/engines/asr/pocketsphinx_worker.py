@@ -6,8 +6,11 @@ its 130 MB go back to the system when it exits. It ends when its stdin does.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import json
 import os
+import signal
 import sys
 from typing import Any
 
@@ -18,6 +21,7 @@ import soundfile
 from gpu_node.engines.asr import activity
 
 _FRAME_SECONDS = 0.03
+_PR_SET_PDEATHSIG = 1
 _DECODER_FRAMES_PER_SECOND = 100
 
 
@@ -78,6 +82,12 @@ def detect(wav: str) -> list[activity.Region]:
     return list(activity.find_regions(samples, np.array(voiced, dtype=np.bool_), vad.frame_length))
 
 
+def die_with_parent() -> None:
+    """Ask Linux to kill us when the thread that started us is gone: it cannot if it was killed."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def read(wav: str, start: float, end: float | None) -> activity.Samples:
     with soundfile.SoundFile(os.fsencode(wav)) as file:
         file.seek(min(file.frames, round(start * file.samplerate)))
@@ -87,6 +97,7 @@ def read(wav: str, start: float, end: float | None) -> activity.Samples:
 
 
 def main() -> None:
+    die_with_parent()
     worker = Worker()
     for line in sys.stdin:
         reply = worker.answer(json.loads(line))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import subprocess
@@ -38,6 +39,11 @@ def run(*argv: str | Path) -> subprocess.CompletedProcess[bytes]:
 
 
 def probe(path: Path) -> dict[str, Any]:
+    return _probe(path, path.stat().st_mtime_ns)
+
+
+@functools.cache
+def _probe(path: Path, _: int) -> dict[str, Any]:
     said = run("ffprobe", "-v", "error", "-show_streams", "-show_format", "-of", "json", path)
     found: dict[str, Any] = json.loads(said.stdout)
     return found
@@ -86,6 +92,11 @@ def shown_frames(path: Path) -> list[float]:
 
 def sound(path: Path, track: int = 0) -> Sound:
     """A track as a player would play it, from the file's start: mono, 16 kHz."""
+    return _sound(path, track, path.stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=8)
+def _sound(path: Path, track: int, _: int) -> Sound:
     said = run(
         *("ffmpeg", "-v", "error", "-i", path, "-map", f"0:a:{track}"),
         *("-af", "aresample=async=1:first_pts=0,pan=mono|c0=c0+c1+c2", "-ar", str(RATE)),

