@@ -60,7 +60,7 @@ def same(one: str | None, other: str) -> bool:
 
 
 def _unknown(tag: str) -> DubfleetError:
-    shown = tag.encode("utf-8", "replace").decode()[:40]
+    shown = " ".join(tag.encode("utf-8", "replace").decode().split())[:40]
     return DubfleetError(
         Reason.LANGUAGE_UNKNOWN,
         f'"{shown}" is not a language code: use one such as en, ru, es or pt-BR.',

@@ -43,7 +43,8 @@ def _open_cache() -> tuple[Path, list[Path]]:
     candidates = [Path(named)] if named else []
     with contextlib.suppress(RuntimeError):
         candidates.append(Path.home() / ".cache")
-    candidates.append(Path(tempfile.gettempdir()) / f"cache-{os.getuid()}")
+    with contextlib.suppress(FileNotFoundError):
+        candidates.append(Path(tempfile.gettempdir()) / f"cache-{os.getuid()}")
     for candidate in candidates:
         folder = candidate / "dubfleet"
         with contextlib.suppress(OSError):
@@ -187,7 +188,9 @@ def _writable(folder: Path) -> bool:
     try:
         with tempfile.TemporaryFile(dir=folder):
             return True
-    except OSError:
+    except OSError as error:
+        if is_disk_full(error):
+            raise disk_full(str(error)) from error
         return False
 
 

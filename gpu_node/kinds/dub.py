@@ -22,7 +22,7 @@ from gpu_node.contracts.base import Contract, InLanguage
 from gpu_node.contracts.blobs import Blob
 from gpu_node.contracts.errors import DubfleetError, Reason
 from gpu_node.contracts.jobs import DubPayload
-from gpu_node.contracts.media import MediaInfo
+from gpu_node.contracts.media import ExtractedAudio
 from gpu_node.contracts.timeline import (
     Segment,
     Transcript,
@@ -217,20 +217,22 @@ def no_transcript(settings: InLanguage) -> Transcript:
 
 
 def _utterances(sheets: Sheets) -> Stage:
-    inputs = {"transcript": "transcript", "media": "media"}
+    inputs = {"transcript": "transcript", "audio": "audio"}
     if sheets.target is None:
         return Stage("utterances", _VERSION, utterances_from_transcript, inputs)
     inputs["sheet"] = TARGET_SUBTITLES
     return Stage("utterances", _VERSION, utterances_from_target, inputs)
 
 
-def utterances_from_transcript(transcript: Transcript, media: MediaInfo) -> Utterances:
-    return utterances.build(transcript, None, media.duration)
+def utterances_from_transcript(transcript: Transcript, audio: ExtractedAudio) -> Utterances:
+    return utterances.build(transcript, None, audio.duration)
 
 
-def utterances_from_target(transcript: Transcript, media: MediaInfo, sheet: CueSheet) -> Utterances:
+def utterances_from_target(
+    transcript: Transcript, audio: ExtractedAudio, sheet: CueSheet
+) -> Utterances:
     cues = [Cue(c.start, c.end, c.text) for c in sheet.cues]
-    return utterances.build(transcript, cues, media.duration)
+    return utterances.build(transcript, cues, audio.duration)
 
 
 def _translator(payload: DubPayload, plan: plans.EnginePlan, engines: ExitStack) -> Stage:

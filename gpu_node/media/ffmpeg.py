@@ -124,7 +124,11 @@ def _says(message: re.Pattern[str], stderr: str) -> bool:
 
 
 def last_words(stderr: str) -> str:
-    """The last line that says something, as a sentence."""
+    """The last error that says something, else the last line, as a sentence."""
+    errors = [found[2].strip() for found in _MESSAGE.finditer(stderr) if found[1] != "warning"]
+    errors = [line for line in errors if line]
+    if errors:
+        return errors[-1].rstrip(".") + "."
     lines = [_PREFIX.sub("", line).strip() for line in stderr.splitlines()]
     lines = [line for line in lines if line]
     return (lines[-1] if lines else "it said nothing").rstrip(".") + "."

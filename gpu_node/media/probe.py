@@ -11,6 +11,7 @@ from gpu_node import process
 from gpu_node.contracts.errors import DubfleetError, Reason
 from gpu_node.contracts.media import AudioTrack, MediaInfo, VideoStream
 from gpu_node.media import ffmpeg
+from gpu_node.media.wholeness import is_cut_off
 
 PROBE_TIMEOUT = 120.0
 
@@ -29,7 +30,10 @@ def probe(path: Path, stop: Any = None) -> MediaInfo:
     finished = process.run(argv, timeout=PROBE_TIMEOUT, stop=stop)
     if finished.returncode != 0:
         raise _not_media(finished.stderr)
-    return describe(finished.stdout)
+    info = describe(finished.stdout)
+    if is_cut_off(path, info.container):
+        raise _cut_off("its outermost structure ends after the file does")
+    return info
 
 
 def describe(said: bytes) -> MediaInfo:
@@ -76,6 +80,10 @@ def _refuse_unreadable(path: Path) -> None:
     try:
         if path.is_dir():
             raise DubfleetError(Reason.INPUT_NOT_MEDIA, "The lesson is a folder, not a video file.")
+        if path.exists() and not path.is_file():
+            raise DubfleetError(
+                Reason.INPUT_NOT_MEDIA, "The lesson is not a file but a device or a pipe."
+            )
         with path.open("rb") as file:
             empty = not file.read(1)
     except (FileNotFoundError, NotADirectoryError):
@@ -93,13 +101,17 @@ def _refuse_unreadable(path: Path) -> None:
         )
 
 
+def _cut_off(detail: str) -> DubfleetError:
+    return DubfleetError(
+        Reason.INPUT_DAMAGED,
+        "The lesson's file is damaged or cut off: upload or copy it again.",
+        detail=detail,
+    )
+
+
 def _not_media(stderr: str) -> DubfleetError:
     if ffmpeg.says_damaged(stderr):
-        return DubfleetError(
-            Reason.INPUT_DAMAGED,
-            "The lesson's file is damaged or cut off: upload or copy it again.",
-            detail=stderr,
-        )
+        return _cut_off(stderr)
     return DubfleetError(
         Reason.INPUT_NOT_MEDIA,
         "The lesson's file is not a video that can be read: export it as MP4 and try again.",

@@ -16,8 +16,9 @@ from gpu_node.languages import name, three_letters
 from gpu_node.media import ffmpeg
 from gpu_node.stages.ingest import timeout_for
 
-MP4_SOUNDS = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus", "flac", "mp2"})
-"""Sound that MP4 holds as it is; anything else (PCM, Vorbis, …) becomes AAC."""
+MP4_SOUNDS = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus", "mp2"})
+"""Sound that MP4 holds as it is; anything else (PCM, Vorbis, …) becomes AAC.
+FLAC too: FFmpeg 5.1 calls it experimental in MP4, and few players read it."""
 
 
 class MuxSettings(Contract):

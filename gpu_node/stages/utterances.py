@@ -131,7 +131,7 @@ def joined_sentences(segments: Sequence[Segment]) -> list[Piece]:
     """Subtitle cues become lines; cues that go on with a sentence are joined to it."""
     pieces: list[Piece] = []
     for segment in segments:
-        text = one_line(segment.text)
+        text = segment.text.strip()
         last = pieces[-1] if pieces else None
         goes_on = (
             last is not None
@@ -142,7 +142,7 @@ def joined_sentences(segments: Sequence[Segment]) -> list[Piece]:
             and is_speech(text)
         )
         if last is not None and goes_on:
-            pieces[-1] = replace(last, end=segment.end, text=f"{last.text} {text}")
+            pieces[-1] = replace(last, end=segment.end, text=one_line(f"{last.text} {text}"))
         else:
             pieces.append(Piece(segment.start, segment.end, text))
     return pieces
@@ -164,15 +164,22 @@ def paired(transcript: Transcript, target_cues: Sequence[Cue]) -> Iterator[Piece
         else:
             texts[best].append(source)
     pieces = [
-        Piece(cue.start, cue.end, " ".join(p.text for p in said), cue.text)
+        Piece(cue.start, cue.end, _together(said), cue.text)
         for cue, said in zip(target_cues, texts, strict=True)
     ]
     yield from sorted([*pieces, *_runs(orphans)], key=lambda p: p.start)
 
 
+def _together(pieces: Sequence[Piece]) -> str:
+    """One piece keeps its line breaks; several become one line."""
+    if len(pieces) == 1:
+        return pieces[0].text
+    return one_line(" ".join(piece.text for piece in pieces))
+
+
 def _source_pieces(transcript: Transcript) -> list[Piece]:
     if transcript.origin is not TranscriptOrigin.RECOGNISED:
-        return [Piece(s.start, s.end, one_line(s.text)) for s in transcript.segments]
+        return [Piece(s.start, s.end, s.text.strip()) for s in transcript.segments]
     # Word by word: a recogniser's stretches know nothing of the partner's cues.
     return [Piece(w.start, w.end, w.text) for s in transcript.segments for w in s.words]
 

@@ -131,7 +131,7 @@ class Desk:
         return outcome
 
     def refused(
-        self, lesson: Argument, *options: Argument, code: int, says: str, **how: Unpack[How]
+        self, lesson: Argument, *options: Argument, code: int | None, says: str, **how: Unpack[How]
     ) -> None:
         """Run the command, which has to refuse in one sentence and leave nothing behind."""
         before = self.listing()
@@ -192,9 +192,12 @@ def outcome_of(running: subprocess.Popen[bytes], timeout: float = TIMEOUT) -> Ou
     )
 
 
-def require_refusal(outcome: Outcome, *, code: int, says: str) -> None:
-    """One sentence for people in which the pattern `says` is found, that code, and nothing else."""
-    assert outcome.code == code, outcome
+def require_refusal(outcome: Outcome, *, code: int | None, says: str) -> None:
+    """One sentence for people in which the pattern `says` is found, that code, and nothing else.
+
+    A code of None is any but 0.
+    """
+    assert outcome.code == (code or outcome.code or None), outcome
     lines = outcome.stderr.splitlines()
     assert len(lines) == 1, outcome.stderr
     assert re.fullmatch(r"dub: \S.*[.!?]", lines[0]), lines[0]

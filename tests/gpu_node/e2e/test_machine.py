@@ -13,7 +13,7 @@ import pytest
 
 from tests.gpu_node.e2e import checks
 from tests.gpu_node.e2e.conftest import Given
-from tests.gpu_node.e2e.desk import Desk, Listing, listing, require_refusal
+from tests.gpu_node.e2e.desk import Argument, Desk, Listing, listing, require_refusal
 from tests.gpu_node.e2e.subtitles import ENGLISH
 
 MACHINE = 5
@@ -34,6 +34,17 @@ exit $code
 """
 _READ_ONLY = """
 mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" || exit 99
+shift
+"$@"
+"""
+# $1 is the desk, of which only two folders stay writable.
+_READ_ONLY_AROUND = """
+for one in out cache; do mount --bind "$1/$one" "$1/$one" || exit 99; done
+for one in /tmp /var/tmp /usr/tmp "$1"; do
+    [ -d "$one" ] || continue
+    mount --rbind "$one" "$one" && mount -o remount,bind,ro "$one" || exit 99
+done
+cd "$1"
 shift
 "$@"
 """
@@ -85,22 +96,30 @@ class SmallDisk:
             return self.listed.read_text().split("\n")[:-1]
         return list(listing(self.folder))
 
-    @property
-    def says(self) -> str:
-        return FULL if mounting() else f"{FULL}|could not be written|too large|failed"
+    def refuses(self, given: Given, *options: Argument) -> None:
+        """The command has to be stopped by it, and to say why."""
+        code, says = (MACHINE, FULL) if mounting() else (None, "^(?!.*mistake)")
+        before = self._elsewhere()
+        require_refusal(self.desk.dub(given.lesson, *given.options, *options), code=code, says=says)
+        assert self._elsewhere() == before
+        assert self.desk.survivors() == []
+
+    def _elsewhere(self) -> Listing:
+        name = self.folder.relative_to(self.desk.root)
+        return {k: v for k, v in self.desk.listing().items() if not k.startswith(f"{name}/")}
 
 
 def test_disk_full_in_the_cache(given: Given) -> None:
     with SmallDisk(given.desk, given.desk.cache, 300_000) as disk:
-        given.desk.refused(given.lesson, *given.options, code=MACHINE, says=disk.says)
-    assert [name for name in disk.left() if not name.endswith("/dubfleet")] == []
+        disk.refuses(given)
+    assert [name for name in disk.left() if not name.endswith("dubfleet")] == []
 
 
 def test_disk_full_from_the_beginning(given: Given) -> None:
     """Nothing at all can be written."""
     with SmallDisk(given.desk, given.desk.cache, 8_192, taken=8_192) as disk:
-        given.desk.refused(given.lesson, *given.options, code=MACHINE, says=disk.says)
-    assert [name for name in disk.left() if not name.endswith("/dubfleet")] == []
+        disk.refuses(given)
+    assert [name for name in disk.left() if not name.endswith("dubfleet")] == []
 
 
 @pytest.mark.parametrize("size", [300_000, 1_000_000, 2_000_000, 4_000_000])
@@ -108,16 +127,15 @@ def test_disk_full_in_the_work_folder(given: Given, size: int) -> None:
     """Wherever it happens. A folder of the user's own may keep what a next run can use."""
     work = given.desk.root / "work"
     work.mkdir()
-    options = ("--work", work, *given.options)
     with SmallDisk(given.desk, work, size) as disk:
-        given.desk.refused(given.lesson, *options, code=MACHINE, says=disk.says)
-    assert [name for name in disk.left() if "/scratch/" in name] == []
+        disk.refuses(given, "--work", work)
+    assert [name for name in disk.left() if "scratch/" in name] == []
 
 
 @pytest.mark.parametrize("size", [4_096, 300_000])
 def test_disk_full_where_the_dub_goes(given: Given, size: int) -> None:
     with SmallDisk(given.desk, given.desk.out, size) as disk:
-        given.desk.refused(given.lesson, *given.options, code=MACHINE, says=disk.says)
+        disk.refuses(given)
     assert disk.left() == []
 
 
@@ -125,28 +143,40 @@ def test_disk_full_at_the_report(given: Given) -> None:
     """The dub itself would fit; but it comes with all its files or not at all."""
     reports = given.desk.root / "reports"
     reports.mkdir()
-    options = (*given.options, "--report", reports / "report.json")
     with SmallDisk(given.desk, reports, 8_192, taken=8_192) as disk:
-        given.desk.refused(given.lesson, *options, code=MACHINE, says=disk.says)
+        disk.refuses(given, "--report", reports / "report.json")
     assert disk.left() == []
 
 
 def test_a_full_disk_can_be_tried_again(given: Given) -> None:
     """What the first try finished is not done again, and the dub is right."""
     with SmallDisk(given.desk, given.desk.out, 4_096) as disk:
-        given.desk.refused(given.lesson, *given.options, code=MACHINE, says=disk.says)
+        disk.refuses(given)
     given.desk.done(given.lesson, *given.options)
     checks.require_lines_on_time(given.desk.output)
 
 
 def test_read_only_output_folder(given: Given) -> None:
-    desk = given.desk
+    desk, output = given.desk, given.desk.output
     if mounting():
         desk.prefix = (*mounting(), "sh", "-c", _READ_ONLY, "sh", str(desk.out))
-    else:
-        # Without the right to mount, modes hold.
+    elif os.geteuid():
         desk.out.chmod(0o555)
-    desk.refused(given.lesson, *given.options, code=MACHINE, says="cannot be written to")
+    else:
+        # Modes say nothing to root, but this folder does.
+        output = Path("/sys/dub.mp4")
+    desk.refused(
+        given.lesson, *given.options, output=output, code=MACHINE, says="cannot be written to"
+    )
+
+
+def test_no_folder_for_temporary_files(given: Given) -> None:
+    """As in a container whose root is read-only: there is a cache, and a place for the dub."""
+    desk = given.desk
+    desk.environment["TMPDIR"] = "/proc/nothing"
+    if mounting():
+        desk.prefix = (*mounting(), "sh", "-c", _READ_ONLY_AROUND, "sh", str(desk.root))
+    desk.done(given.lesson, *given.options)
 
 
 @pytest.mark.parametrize("folder", ["/proc", "/sys"])

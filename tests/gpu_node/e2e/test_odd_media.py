@@ -67,7 +67,7 @@ CASES = {
     ),
     "picture_starts_late_in_matroska": Case(Film(suffix=".mkv", before_picture="-itsoffset 0.5")),
     "matroska_with_b_frames": Case(Film(suffix=".mkv", coding=f"{B_FRAMES} {AAC}")),
-    "matroska_flac": Case(Film(suffix=".mkv", coding=f"{X264} -c:a flac")),
+    "matroska_flac": Case(Film(suffix=".mkv", coding=f"{X264} -c:a flac"), copied=False),
     "matroska_vorbis": Case(Film(suffix=".mkv", coding=f"{X264} -c:a libvorbis"), copied=False),
     "webm": Case(Film(suffix=".webm", coding=f"{VP9} -c:a libopus")),
     "pcm_in_quicktime": Case(
@@ -81,9 +81,6 @@ CASES = {
         Film(suffix=".ts"),
         bitstream=UNITS,
         sound_bitstream="aac_adtstoasc",
-    ),
-    "program_stream": Case(
-        Film(suffix=".mpg", rate="25", coding="-c:v mpeg2video -bf 2 -c:a mp2"),
     ),
 }
 

@@ -87,6 +87,13 @@ def test_a_picture_that_mp4_cannot_hold(desk: Desk) -> None:
     desk.refused(lesson, code=INPUT, says="convert it to H.264")
 
 
+def test_a_picture_whose_frames_have_no_times(given: Given) -> None:
+    """FFmpeg's MPEG program streams leave some out; guessed ones would move the picture."""
+    film = Film(suffix=".mpg", rate="25", coding="-c:v mpeg2video -bf 2 -c:a mp2")
+    lesson = film.make(given.desk.lessons / "old.mpg")
+    given.desk.refused(lesson, *given.options, code=INPUT, says="convert it")
+
+
 def test_an_audio_track_that_is_not_there(given: Given) -> None:
     given.desk.refused(
         given.lesson, "--audio-track", "2", *given.options, code=USAGE, says="no track 2"
