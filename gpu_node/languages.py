@@ -28,7 +28,7 @@ def parse(tag: str) -> str:
         language = langcodes.Language.get(tag.strip())
     except (LanguageTagError, ValueError):
         raise _unknown(tag) from None
-    if not language.is_valid() or language.language in (None, _UNDETERMINED):
+    if not language.is_valid() or language.language in (None, "", _UNDETERMINED):
         raise _unknown(tag)
     return language.to_tag()
 
@@ -50,7 +50,7 @@ def three_letters(tag: str) -> str:
     """ISO 639-2/T, as MP4 stores it: "spa" for "es-419"."""
     try:
         return langcodes.Language.get(tag).to_alpha3()
-    except LookupError:
+    except (LookupError, ValueError):
         return _UNDETERMINED
 
 

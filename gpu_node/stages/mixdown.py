@@ -116,7 +116,10 @@ def master(
             stop=ctx.stop,
         )
         error = loudness.gain_for(measured, settings.target_lufs)
-        over = max(0.0, (measured.true_peak or -99.0) - settings.true_peak_dbtp)
+        over = max(
+            0.0,
+            (-99.0 if measured.true_peak is None else measured.true_peak) - settings.true_peak_dbtp,
+        )
         log.info("attempt %d: gain %.2f dB gave %s", attempt, gain, measured)
         if abs(error) <= _CLOSE_ENOUGH_LU and over == 0.0:
             break

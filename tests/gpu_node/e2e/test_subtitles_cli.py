@@ -80,10 +80,13 @@ ACCEPTED: dict[str, bytes] = {
     "utf_16_big_endian": b"\xfe\xff" + GOOD.encode("utf-16-be"),
     "windows_line_ends": GOOD.replace("\n", "\r\n").encode(),
     "old_mac_line_ends": GOOD.replace("\n", "\r").encode(),
-    "markup": GOOD.replace("Paco", "<i><font color='#fff'>Paco</font></i>").encode(),
     "overlap_of_a_frame": srt([FIRST._replace(end=3.44), SECOND]).encode(),
-    "no_line_at_the_end": GOOD.rstrip("\n").encode(),
-    "decomposed_letters": GOOD.replace("í", "i\N{COMBINING ACUTE ACCENT}").encode(),
+    "markup_and_decomposed_letters_and_no_line_end": (
+        GOOD.replace("Paco", "<i><font color='#fff'>Paco</font></i>")
+        .replace("í", "i\N{COMBINING ACUTE ACCENT}")
+        .rstrip("\n")
+        .encode()
+    ),
 }
 
 
