@@ -58,6 +58,12 @@ def installed_voices(stop: threading.Event | None = None) -> Mapping[str, str]:
         if len(fields) > 1:
             voices.setdefault(fields[1].lower(), fields[1])
             others += [(int(n), lang.lower(), fields[1]) for lang, n in _DOES_FOR.findall(line)]
+    if not voices:
+        raise DubfleetError(
+            Reason.ENGINE_FAILED,
+            "eSpeak NG failed to list its voices: install the package espeak-ng again.",
+            detail=listed.stderr,
+        )
     for _, language, voice in sorted(others):
         voices.setdefault(language, voice)
     return voices
