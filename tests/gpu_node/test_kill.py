@@ -440,8 +440,8 @@ def test_what_a_killed_job_leaves_running_ends_by_itself(
     room = Room(tmp_path / "room", job, keeps_work=True)
     run = room.start()
     assert wait_until(lambda: busy(room, run), AMPLE)
-    run.kill()
     assert any(program in one for one in run.living())
+    run.kill()
     check_orphans_end(run)
 
 
