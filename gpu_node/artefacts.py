@@ -166,10 +166,10 @@ class Store:
     def recall(self, key: str) -> bytes | None:
         """The record under `key`, or None; also if it is no longer what was written."""
         try:
-            seal, _, record = self._record(key).read_bytes().partition(b"\n")
+            seal, ended, record = self._record(key).read_bytes().partition(b"\n")
         except FileNotFoundError:
             return None
-        if seal != _seal(record):
+        if not ended or seal != _seal(record):
             log.warning("the record %s is damaged; its work is done again", key)
             return None
         return record
