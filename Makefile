@@ -53,21 +53,24 @@ lock: ## resolve pyproject.toml anew into requirements/*.txt
 	    [[ -x $$uv ]] || { python3 -m venv --clear var/uv; var/uv/bin/python -m pip install -q uv; }; \
 	fi; \
 	mkdir -p var/lock; \
-	cp requirements/node.txt requirements/dev.txt var/lock/; \
+	for lock in node server dev; do \
+	    if [[ -e requirements/$$lock.txt ]]; then cp requirements/$$lock.txt var/lock/; fi; \
+	done; \
 	compile() { \
 	    UV_PYTHON_DOWNLOADS=never $$uv pip compile pyproject.toml "$${@:2}" --quiet --universal \
 	        --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	        --no-emit-build-options --no-annotate --custom-compile-command "make lock" \
 	        -o "var/lock/$$1.txt" $(ARGS); \
 	}; \
-	compile node --extra embedded --extra demo; \
-	compile dev --extra embedded --extra demo --group dev; \
+	compile node --extra embedded --extra demo --extra worker; \
+	compile server --extra server; \
+	compile dev --extra embedded --extra demo --extra worker --extra server --group dev; \
 	if grep -nE '://|^ *-(i|f|-index-url|-extra-index-url|-find-links|-trusted-host)\b| @ ' var/lock/*.txt; then \
 	    echo "lock: the lines above name an address; the locks are left as they were" >&2; \
 	    exit 1; \
 	fi; \
-	mv var/lock/node.txt var/lock/dev.txt requirements/; \
-	echo "lock: requirements/node.txt and requirements/dev.txt are up to date"
+	mv var/lock/{node,server,dev}.txt requirements/; \
+	echo "lock: requirements/node.txt, server.txt and dev.txt are up to date"
 
 clean: ## remove .venv, var/ and every cache
 	rm -rf .venv var dist .mypy_cache .ruff_cache .hypothesis .import_linter_cache .pytest_cache

@@ -18,7 +18,7 @@ from gpu_node import __version__, local
 from gpu_node.contracts.dub import DubReport
 from gpu_node.contracts.errors import DubfleetError, Reason
 from gpu_node.contracts.jobs import DubPayload
-from gpu_node.display import Display
+from gpu_node.display import Display, let_go_of_dead_terminals
 from gpu_node.languages import parse
 
 log = logging.getLogger(__name__)
@@ -34,6 +34,7 @@ class Exit(IntEnum):
     BLOCKERS = 4
     MACHINE = 5
     BUSY = 6
+    HUNG_UP = 129
     INTERRUPTED = 130
     TERMINATED = 143
 
@@ -69,14 +70,20 @@ Exit codes:
   4    with --strict: the dub is written, but some lines need a person
   5    the machine: a program is missing or failed, the disk is full, no right to write
   6    the same dub is being made by another process
-  130  interrupted (Ctrl-C); 143 terminated
+  129  hung up (the terminal was closed); 130 interrupted (Ctrl-C); 143 terminated
 After any code but 0 and 4 nothing new is left in the output's folder."""
 
 _PATH = click.Path(path_type=Path)
 
+_STOPPING = {
+    signal.SIGHUP: Exit.HUNG_UP,
+    signal.SIGINT: Exit.INTERRUPTED,
+    signal.SIGTERM: Exit.TERMINATED,
+}
+
 
 class StopSignals:
-    """Turns Ctrl-C and SIGTERM into a word that running work looks at.
+    """Turns Ctrl-C, SIGTERM and SIGHUP into a word that running work looks at.
 
     Nothing is raised where the signal happens to arrive: cleaning up must not be cut short.
     """
@@ -86,7 +93,10 @@ class StopSignals:
         self.exit = Exit.INTERRUPTED
 
     def __enter__(self) -> Self:
-        self._before = {s: signal.signal(s, self._heard) for s in (signal.SIGINT, signal.SIGTERM)}
+        # Under `nohup` a terminal that is closed is to be outlived.
+        deaf = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        heeded = [number for number in _STOPPING if not (deaf and number == signal.SIGHUP)]
+        self._before = {number: signal.signal(number, self._heard) for number in heeded}
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -94,8 +104,9 @@ class StopSignals:
             signal.signal(number, handler)
 
     def _heard(self, number: int, _: FrameType | None) -> None:
-        self.exit = Exit.INTERRUPTED if number == signal.SIGINT else Exit.TERMINATED
+        self.exit = _STOPPING[signal.Signals(number)]
         self.stop.set()
+        let_go_of_dead_terminals()
 
 
 @click.command(epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
@@ -183,7 +194,12 @@ def exit_code(reason: Reason) -> Exit:
 def _fail(sentence: str, detail: str = "") -> None:
     if detail:
         click.echo(detail.rstrip(), err=True)
-    click.echo(f"dub: {sentence}", err=True)
+    click.echo(f"dub: {one_line(sentence)}", err=True)
+
+
+def one_line(text: str) -> str:
+    """Text in which a user is quoted, fit for a line of a terminal or a log."""
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _tell(written: DubReport, output: Path, *, quiet: bool) -> None:

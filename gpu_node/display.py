@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
+import termios
+from pathlib import Path
 from typing import Self
 
 from rich.console import Console
@@ -40,6 +45,21 @@ LABELS = {
 
 def label(stage: str) -> str:
     return LABELS.get(stage, stage.capitalize())
+
+
+def let_go_of_dead_terminals() -> None:
+    """Send what is still said to a terminal that was closed nowhere, where it is no error."""
+    for handle in (1, 2):
+        try:
+            termios.tcgetattr(handle)
+        except termios.error as error:
+            if error.args[0] == errno.EIO:
+                _silence(handle)
+
+
+def _silence(handle: int) -> None:
+    with contextlib.suppress(OSError), Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), handle)
 
 
 class Display:

@@ -9,6 +9,8 @@ from gpu_node.contracts.errors import DubfleetError, Reason
 
 # MP4 and Matroska want three letters; these are the ones that `langcodes` cannot map by itself.
 _UNDETERMINED = "und"
+_PRIVATE = "x"
+"""Begins a tag that is valid in BCP 47 and names no language: what follows is anybody's own."""
 
 _NAMES = {
     "ar": "Arabic", "de": "German", "en": "English", "es": "Spanish", "fr": "French",
@@ -30,7 +32,10 @@ def parse(tag: str) -> str:
         raise _unknown(tag) from None
     if not language.is_valid() or language.language in (None, "", _UNDETERMINED):
         raise _unknown(tag)
-    return language.to_tag()
+    standard = language.to_tag()
+    if primary(standard) == _PRIVATE:
+        raise _unknown(tag)
+    return standard
 
 
 def primary(tag: str) -> str:

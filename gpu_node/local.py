@@ -62,7 +62,7 @@ def refuse_early(
     """Everything that can be refused without reading the whole lesson, cheapest first."""
     info = probe.probe(request.lesson, stop)
     ingest.require_lesson(info)
-    ingest.choose_track(info.audio, payload)
+    ingest.choose_track(info.audio, dub.track_choice(payload))
     for what, path in (
         ("--subtitles", request.subtitles),
         ("--target-subtitles", request.target_subtitles),

@@ -42,6 +42,10 @@ class Reason(StrEnum):
     BUSY = "busy"
     CANCELLED = "cancelled"
     INTERNAL = "internal"
+    # Between the main server and its nodes.
+    INPUT_LOST = "input_lost"
+    LEASE_LOST = "lease_lost"
+    POISON = "poison"
     # One utterance.
     NO_TARGET_TEXT = "no_target_text"
     NOTHING_TO_SPEAK = "nothing_to_speak"

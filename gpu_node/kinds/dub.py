@@ -137,7 +137,7 @@ def build(
                 media_version,
                 ingest.extract,
                 {"lesson": LESSON, "media": "media"},
-                settings=_track_choice(payload),
+                settings=track_choice(payload),
             ),
             *_transcriber(payload, plan, engines),
             _utterances(sheets),
@@ -157,12 +157,10 @@ def ffmpeg_version() -> str:
     return words[2] if len(words) > 2 else "unknown"
 
 
-def _track_choice(payload: DubPayload) -> DubPayload:
+def track_choice(payload: DubPayload) -> ingest.TrackChoice:
     """Only what extraction depends on, so that another target language reuses the sound."""
-    return DubPayload(
-        source_language=payload.source_language,
-        target_language=payload.source_language,
-        audio_track=payload.audio_track,
+    return ingest.TrackChoice(
+        source_language=payload.source_language, audio_track=payload.audio_track
     )
 
 
@@ -240,8 +238,8 @@ def _translator(payload: DubPayload, plan: plans.EnginePlan, engines: ExitStack)
         return Stage("translate", _VERSION, provided.translate, each="utterances")
     engine = apertium.Apertium(payload.source_language, payload.target_language)
     engines.callback(engine.close)
-    version = f"{_VERSION}+apertium-{payload.source_language}-{payload.target_language}"
-    return Stage("translate", version, engine.translate, each="utterances")
+    found = apertium.version(payload.source_language, payload.target_language)
+    return Stage("translate", f"{_VERSION}+apertium-{found}", engine.translate, each="utterances")
 
 
 def _voice(plan: plans.EnginePlan) -> tuple[Stage, ...]:

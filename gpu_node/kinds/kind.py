@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -29,16 +30,23 @@ class Opened(Protocol):
 class Kind(Generic[P]):
     """One kind of job. `open` yields its graph and frees its engines at the end.
 
-    `open(payload, inputs, store)` refuses what cannot be done before any work begins.
+    `open(payload, inputs, store, stop)` refuses what cannot be done before any work begins. That
+    may take seconds (engines are asked what they can do), so it gives up with CANCELLED when
+    `stop` is set meanwhile.
     """
 
     name: str
     payload: type[P]
-    open: Callable[[P, Mapping[str, Blob], Store], AbstractContextManager[Opened]]
+    open: Callable[
+        [P, Mapping[str, Blob], Store, threading.Event | None], AbstractContextManager[Opened]
+    ]
 
 
 def open_job(
-    spec: JobSpec, kinds: Mapping[str, Kind[Any]], store: Store
+    spec: JobSpec,
+    kinds: Mapping[str, Kind[Any]],
+    store: Store,
+    stop: threading.Event | None = None,
 ) -> AbstractContextManager[Opened]:
     """The graph of a job, whatever its kind. Raises DubfleetError(INTERNAL) for a foreign one."""
     kind = kinds.get(str(spec.payload.get("kind")))
@@ -56,4 +64,4 @@ def open_job(
             f"This {kind.name} job was written by another version of the program.",
             detail=str(error),
         ) from error
-    return kind.open(payload, spec.inputs, store)
+    return kind.open(payload, spec.inputs, store, stop)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gpu_node.contracts.errors import DubfleetError, Reason
 from gpu_node.contracts.media import PictureFingerprint
-from gpu_node.media import ffmpeg, probe
+from gpu_node.media import ffmpeg
 
 # MPEG-TS and AVI put a start code before each piece of an H.264 picture, MP4 puts its length there.
 # Passing all pieces through this filter writes both in one way, and changes nothing in the pieces.
@@ -20,19 +20,19 @@ _NO_TIME = -(2**63)
 def fingerprint(
     path: Path,
     *,
+    codec: str,
     timeout: float,
     on_progress: ffmpeg.ProgressCallback | None = None,
     stop: threading.Event | None = None,
 ) -> PictureFingerprint:
-    """Read every packet of the picture once, decoding none.
+    """Read every packet of the picture once, decoding none. `codec` is what FFmpeg calls its.
 
     Raises DubfleetError(INPUT_DAMAGED) when the file ends before its own index says it does: this
     is the one pass that reads the whole file before any work is done on it. Raises
     DubfleetError(PICTURE_NOT_IN_MP4) when the file does not say when each frame is shown.
     """
     reader = _FrameHashReader(on_progress)
-    video = probe.probe(path, stop).video
-    framing = _ONE_FRAMING.get(video.codec) if video else None
+    framing = _ONE_FRAMING.get(codec)
     options = {"bsf:v": framing} if framing else {}
     source = ffmpeg.open_input(path)
     # "V" is a picture that is not cover art.

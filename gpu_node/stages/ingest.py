@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
+from gpu_node.contracts.base import Contract, LanguageTag
 from gpu_node.contracts.blobs import Blob
 from gpu_node.contracts.errors import DubfleetError, Reason
-from gpu_node.contracts.jobs import DubPayload
 from gpu_node.contracts.media import AudioTrack, ExtractedAudio, MediaInfo, PictureFingerprint
 from gpu_node.engines.asr.activity import SAMPLE_RATE as SPEECH_RATE
 from gpu_node.graph import StageContext
@@ -17,6 +19,14 @@ MP4_PICTURES = frozenset(
 """What MP4 can hold without encoding anew."""
 
 _BASE_TIMEOUT = 120.0
+
+
+class TrackChoice(Contract):
+    """Which of a lesson's audio tracks is dubbed."""
+
+    source_language: LanguageTag
+    audio_track: int | None = Field(default=None, ge=1)
+    """Counted from 1; None: the track in the source language, else the default one."""
 
 
 def timeout_for(seconds: float) -> float:
@@ -56,29 +66,36 @@ def require_lesson(info: MediaInfo) -> None:
         )
 
 
-def choose_track(tracks: tuple[AudioTrack, ...], payload: DubPayload) -> AudioTrack:
+def choose_track(tracks: tuple[AudioTrack, ...], choice: TrackChoice) -> AudioTrack:
     """The track asked for, else the one in the source language, else the default, else the first.
 
     Raises DubfleetError(AUDIO_TRACK_MISSING).
     """
-    if payload.audio_track is not None:
-        chosen = next((t for t in tracks if t.number == payload.audio_track), None)
+    if choice.audio_track is not None:
+        chosen = next((t for t in tracks if t.number == choice.audio_track), None)
         if chosen is None:
             raise DubfleetError(
                 Reason.AUDIO_TRACK_MISSING,
                 f"The lesson has {len(tracks)} audio track(s), so there is no track "
-                f"{payload.audio_track}: choose another with --audio-track.",
+                f"{choice.audio_track}: choose another with --audio-track.",
             )
         return chosen
-    in_language = [t for t in tracks if same(t.language, payload.source_language)]
+    in_language = [t for t in tracks if same(t.language, choice.source_language)]
     default = [t for t in tracks if t.default]
     return (in_language or default or list(tracks))[0]
+
+
+def picture_codec(media: MediaInfo) -> str:
+    """How the picture of a lesson that was not refused is encoded."""
+    assert media.video is not None  # noqa: S101  # else `describe` had refused the lesson
+    return media.video.codec
 
 
 def fingerprint(ctx: StageContext, lesson: Blob, media: MediaInfo) -> PictureFingerprint:
     """Read the whole file once: proof for later, and the check that it is whole."""
     return picture.fingerprint(
         ctx.path(lesson),
+        codec=picture_codec(media),
         timeout=timeout_for(media.duration),
         on_progress=ctx.seconds_done(media.duration),
         stop=ctx.stop,
@@ -86,7 +103,7 @@ def fingerprint(ctx: StageContext, lesson: Blob, media: MediaInfo) -> PictureFin
 
 
 def extract(
-    ctx: StageContext, lesson: Blob, media: MediaInfo, settings: DubPayload
+    ctx: StageContext, lesson: Blob, media: MediaInfo, settings: TrackChoice
 ) -> ExtractedAudio:
     """Decode one track twice in one pass: full quality for the mix, 16 kHz mono for recognition.
 

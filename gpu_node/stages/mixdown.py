@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 from gpu_node.contracts.base import Contract
 from gpu_node.contracts.dub import Bed, Mix, StretchedLine, VoiceTrack
@@ -21,7 +24,11 @@ _UNKNOWN_SPEECH_DB = -20.0
 _GAIN_LIMIT_DB = 24.0
 
 _CLOSE_ENOUGH_LU = 0.5
-_ATTEMPTS = 4
+_ATTEMPTS = 8
+_GAIN_ATTEMPTS = 4
+"""After these only the ceiling is still lowered: each attempt is one more pass of the encoder."""
+_EXTRA_GAIN_DB = 6.0
+"""Over the first correction."""
 _AAC_HEADROOM_DB = 0.7
 """AAC overshoots the limiter's ceiling by a few tenths; what it overshoots more is measured."""
 
@@ -92,43 +99,87 @@ def master(
 ) -> MasteredAudio:
     """One gain and a limiter, then AAC; measured after the encoder, and corrected until right."""
     source, encoded = ctx.path(mixed.audio), ctx.new_file("dub.m4a")
-    timeout = timeout_for(audio.duration)
-    measured = loudness.measure(
-        source, timeout=timeout, on_progress=_part(ctx, audio.duration, 0.0, 0.2), stop=ctx.stop
+    before = loudness.measure(
+        source,
+        timeout=timeout_for(audio.duration),
+        on_progress=_part(ctx, audio.duration, 0.0, 0.2),
+        stop=ctx.stop,
     )
-    gain = loudness.gain_for(measured, settings.target_lufs)
-    ceiling = settings.true_peak_dbtp - _AAC_HEADROOM_DB
+    tried = _Levels(
+        gain_db=loudness.gain_for(before, settings.target_lufs),
+        ceiling_dbtp=settings.true_peak_dbtp - _AAC_HEADROOM_DB,
+    )
+    highest = math.inf
     for attempt in range(1, _ATTEMPTS + 1):
-        loudness.render_aac(
-            source,
-            encoded,
-            gain_db=gain,
-            ceiling_dbtp=ceiling,
-            bit_rate=settings.bit_rate,
-            timeout=timeout,
-            on_progress=_part(ctx, audio.duration, 0.2, 0.8),
-            stop=ctx.stop,
-        )
-        measured = loudness.measure(
-            encoded,
-            timeout=timeout,
-            on_progress=_part(ctx, audio.duration, 0.8, 1.0),
-            stop=ctx.stop,
-        )
-        error = loudness.gain_for(measured, settings.target_lufs)
-        over = max(
-            0.0,
-            (-99.0 if measured.true_peak is None else measured.true_peak) - settings.true_peak_dbtp,
-        )
-        log.info("attempt %d: gain %.2f dB gave %s", attempt, gain, measured)
-        if abs(error) <= _CLOSE_ENOUGH_LU and over == 0.0:
+        measured = _encode(ctx, settings, source, encoded, tried, audio.duration)
+        log.info("attempt %d: %s gave %s", attempt, tried, measured)
+        if attempt == 1:
+            missing = loudness.gain_for(measured, settings.target_lufs)
+            highest = tried.gain_db + max(0.0, missing) + _EXTRA_GAIN_DB
+        if attempt == _GAIN_ATTEMPTS:
+            highest = tried.gain_db
+        corrected = _corrected(tried, measured, settings, highest)
+        if corrected == tried or attempt == _ATTEMPTS:
             break
-        # What a limiter takes away a little more gain brings back; an overshoot lowers the ceiling.
-        gain += error
-        ceiling -= over
+        tried = corrected
     _require_within(measured, settings)
     return MasteredAudio(
-        audio=ctx.keep(encoded), loudness=measured, gain_db=gain, ceiling_dbtp=ceiling
+        audio=ctx.keep(encoded),
+        loudness=measured,
+        gain_db=tried.gain_db,
+        ceiling_dbtp=tried.ceiling_dbtp,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Levels:
+    """What one attempt is made with."""
+
+    gain_db: float
+    ceiling_dbtp: float
+
+
+def _encode(
+    ctx: StageContext,
+    settings: MasterSettings,
+    source: Path,
+    encoded: Path,
+    levels: _Levels,
+    duration: float,
+) -> Loudness:
+    """Encode with these levels, and measure what came of it."""
+    timeout = timeout_for(duration)
+    loudness.render_aac(
+        source,
+        encoded,
+        gain_db=levels.gain_db,
+        ceiling_dbtp=levels.ceiling_dbtp,
+        bit_rate=settings.bit_rate,
+        timeout=timeout,
+        on_progress=_part(ctx, duration, 0.2, 0.8),
+        stop=ctx.stop,
+    )
+    return loudness.measure(
+        encoded, timeout=timeout, on_progress=_part(ctx, duration, 0.8, 1.0), stop=ctx.stop
+    )
+
+
+def _corrected(
+    tried: _Levels, measured: Loudness, settings: MasterSettings, highest: float
+) -> _Levels:
+    """What to try next; the same again when nothing can be bettered.
+
+    What a limiter takes away a little more gain brings back, and an overshoot lowers the ceiling.
+    Of a programme that is nothing but clicks the limiter takes all that is added: gain without a
+    bound would bring no loudness, only peaks that the encoder cannot hold.
+    """
+    missing = loudness.gain_for(measured, settings.target_lufs)
+    close = abs(missing) <= _CLOSE_ENOUGH_LU
+    peak = measured.true_peak
+    over = 0.0 if peak is None else max(0.0, peak - settings.true_peak_dbtp)
+    return _Levels(
+        gain_db=tried.gain_db if close else min(tried.gain_db + missing, highest),
+        ceiling_dbtp=tried.ceiling_dbtp - over,
     )
 
 

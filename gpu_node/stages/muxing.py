@@ -69,7 +69,8 @@ def mux(
         "disposition:a:0": "default",
         "c:a:0": "copy",
         **_original_options(originals),
-        # Offered, not forced: a player shows them when asked.
+        # None asks to be shown. FFmpeg's MP4 writer marks the first one as default all the same:
+        # it enables one track of each kind.
         **{f"disposition:s:{number}": "0" for number in range(len(subtitles))},
     }
     argv = ffmpeg.compile_graph(graphs.output(*streams, ffmpeg.file_url(target), **options))

@@ -15,7 +15,7 @@ from gpu_node.contracts.timeline import Fit, Utterances
 from gpu_node.graph import StageContext
 from gpu_node.media import ffmpeg, loudness, picture, probe
 from gpu_node.scorecard import onsets
-from gpu_node.stages.ingest import timeout_for
+from gpu_node.stages.ingest import picture_codec, timeout_for
 
 _RATE = 16_000
 
@@ -30,7 +30,9 @@ def score(
 ) -> Scorecard:
     """Measure the finished file. Raises DubfleetError(INTERNAL) if the picture was changed."""
     path, timeout = ctx.path(dubbed.video), timeout_for(media.duration)
-    after = picture.fingerprint(path, timeout=timeout, stop=ctx.stop)
+    # A copy is encoded as its original is.
+    codec = picture_codec(media)
+    after = picture.fingerprint(path, codec=codec, timeout=timeout, stop=ctx.stop)
     if after != before:
         raise DubfleetError(
             Reason.INTERNAL,

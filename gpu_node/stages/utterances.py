@@ -42,7 +42,7 @@ class Piece:
 def build(transcript: Transcript, target_cues: Sequence[Cue] | None, duration: float) -> Utterances:
     """All utterances of a lesson of `duration` seconds, with their permanent ids.
 
-    Raises DubfleetError: SUBTITLES_TIMING, SUBTITLES_EMPTY, INPUT_NO_SPEECH.
+    Raises DubfleetError: SUBTITLES_TIMING, SUBTITLES_EMPTY.
     """
     if target_cues is not None:
         pieces = list(paired(transcript, target_cues))

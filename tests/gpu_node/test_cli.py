@@ -39,13 +39,20 @@ def test_a_missing_option_is_named(missing: str) -> None:
     assert missing in text
 
 
-@pytest.mark.parametrize("language", ["xx-nonsense-language", "", "englisch", "../..", "e", "💃"])
+NO_LANGUAGES = (
+    *("xx-nonsense-language", "", "englisch", "English (US)", "x-private", "../..", "e", "💃"),
+    "a\nb\x1b[31m\u2028c",
+)
+
+
+@pytest.mark.parametrize("language", NO_LANGUAGES)
 def test_an_unknown_language_is_one_sentence(language: str) -> None:
     code, text = invoke("lesson.mp4", "--from", language, "--to", "es", "-o", "x.mp4")
     assert code == Exit.USAGE
     assert text.startswith("dub: ")
     assert "is not a language code" in text
-    assert text.count("\n") == 1
+    assert len(text.splitlines()) == 1
+    assert text.rstrip("\n").isprintable()
 
 
 def test_every_reason_has_an_exit_code() -> None:
@@ -62,15 +69,26 @@ def test_a_name_that_is_not_utf8_can_be_shown() -> None:
     assert shown(Path(os.fsdecode(b"/caf\xe9.mp4"))) == "/caf?.mp4"
 
 
-def test_an_unknown_engine_names_the_known_ones(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("asked", "quoted"),
+    [
+        ("deepl", "deepl"),
+        ("a\nb", "a b"),
+        ("a\r\tb\x1b[2J\x7f", "a  b [2J "),
+        ("a\u2028b\u202ec\x85", "a b c "),
+        ("дипл", "дипл"),
+    ],
+)
+def test_an_unknown_engine_names_the_known_ones(tmp_path: Path, asked: str, quoted: str) -> None:
     lesson = tmp_path / "lesson.mp4"
     command = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=d=1:r=5:s=64x64"]
     command += ["-f", "lavfi", "-i", "sine=d=1", str(lesson)]
     subprocess.run(command, check=True)
     out = str(tmp_path / "out.mp4")
-    code, text = invoke(str(lesson), "--from", "en", "--to", "es", "-o", out, "--mt", "deepl", "-q")
+    code, text = invoke(str(lesson), "--from", "en", "--to", "es", "-o", out, "--mt", asked, "-q")
     assert code == Exit.USAGE
-    assert text == 'dub: There is no translator called "deepl": choose from apertium, provided.\n'
+    known = "choose from apertium, provided"
+    assert text == f'dub: There is no translator called "{quoted}": {known}.\n'
 
 
 def test_importing_the_command_loads_no_engine() -> None:

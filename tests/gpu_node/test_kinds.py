@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from pydantic import ValidationError
 from gpu_node.artefacts import Store, digest_file
 from gpu_node.contracts.base import Contract
 from gpu_node.contracts.blobs import Blob
-from gpu_node.contracts.errors import DubfleetError, ItemFailed, Reason
+from gpu_node.contracts.errors import DubfleetError, ItemFailed, Reason, stopped
 from gpu_node.contracts.jobs import JobSpec, Payload
 from gpu_node.graph import Graph, Outcomes, Stage, StageContext
 from gpu_node.kinds.dub import DUB
@@ -98,8 +99,13 @@ class OpenedCount:
 
 @contextmanager
 def open_count(
-    payload: CountPayload, inputs: Mapping[str, Blob], store: Store
+    payload: CountPayload,
+    inputs: Mapping[str, Blob],
+    store: Store,
+    stop: threading.Event | None = None,
 ) -> Iterator[OpenedCount]:
+    if stop is not None and stop.is_set():
+        raise stopped()
     if inputs.keys() != {"text", "ignored"}:
         raise DubfleetError(Reason.INPUT_MISSING, "A count needs a text and the ignored words.")
     counter = Counter()
@@ -218,7 +224,10 @@ def test_the_kind_that_the_payload_names_is_opened(
 
     @contextmanager
     def open_other(
-        payload: Payload, inputs: Mapping[str, Blob], store: Store
+        payload: Payload,
+        inputs: Mapping[str, Blob],
+        store: Store,
+        stop: threading.Event | None,
     ) -> Iterator[OpenedCount]:
         opened.append(payload.kind)
         yield OpenedCount(Graph({}, ()), Counter())
@@ -238,6 +247,28 @@ def test_what_a_kind_refuses_is_refused_before_any_work(store: Store) -> None:
         pytest.fail("the job was opened")
     assert refused.value.reason is Reason.INPUT_MISSING
     assert list(store.root.glob("records/*/*")) == []
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"kind": "count", "version": 1},
+        {"kind": "dub", "version": 1, "source_language": "en", "target_language": "es"},
+    ],
+    ids=["count", "dub"],
+)
+def test_a_job_is_given_up_while_it_is_opened(
+    store: Store, inputs: Mapping[str, Blob], payload: Mapping[str, object]
+) -> None:
+    stop = threading.Event()
+    stop.set()
+    given = {**inputs, "lesson": inputs["text"]} if payload["kind"] == "dub" else inputs
+    with (
+        pytest.raises(DubfleetError) as refused,
+        open_job(sent(payload, given), KINDS, store, stop),
+    ):
+        pytest.fail("the job was opened")
+    assert refused.value.reason is Reason.CANCELLED
 
 
 @pytest.mark.parametrize(

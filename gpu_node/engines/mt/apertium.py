@@ -6,13 +6,17 @@ NUL. So the pair's own pipeline is started, with every program in its null-flush
 
 from __future__ import annotations
 
+import functools
 import os
 import re
+import shlex
 import shutil
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from gpu_node import process
+from gpu_node.artefacts import digest_file, digest_of
 from gpu_node.contracts.errors import DubfleetError, ItemFailed, Reason
 from gpu_node.contracts.timeline import Translation, Utterance
 from gpu_node.conversation import Conversation
@@ -45,6 +49,38 @@ def installed_pairs() -> frozenset[tuple[str, str]]:
     return frozenset((name[0], name[1]) for name in names if len(name) == 2 and "_" not in name[1])
 
 
+@functools.cache
+def version(source: str, target: str) -> str:
+    """A digest of all that a pair's translations depend on: its mode, its data, the programs.
+
+    Taken once per process. Raises DubfleetError(ENGINE_FAILED).
+    """
+    mode = mode_file(source, target)
+    try:
+        pipeline = mode.read_text(encoding="utf-8", errors="surrogateescape")
+        parts = [(path.name, digest_file(path)) for path in _named_files(pipeline)]
+    except (OSError, ValueError) as error:
+        raise DubfleetError(
+            Reason.ENGINE_FAILED,
+            f"Apertium's data for {mode.stem} cannot be read: install the language pair again.",
+            detail=repr(error),
+        ) from error
+    return digest_of([pipeline, *parts])[:16]
+
+
+def mode_file(source: str, target: str) -> Path:
+    """The file that holds a pair's pipeline, written as a shell would read it."""
+    return data_folder() / "modes" / f"{three_letters(source)}-{three_letters(target)}.mode"
+
+
+def _named_files(pipeline: str) -> Iterator[Path]:
+    for word in shlex.split(pipeline):
+        # As a shell does: a word without a slash may be a program, to be looked for.
+        found = word if "/" in word else shutil.which(word)
+        if found is not None and Path(found).is_file():
+            yield Path(found)
+
+
 def encode(text: str) -> bytes:
     """Text as Apertium's stream format, ending in a full stop."""
     plain = " ".join(text.replace("\0", " ").split())
@@ -68,11 +104,10 @@ class Apertium:
     def __init__(self, source: str, target: str) -> None:
         if shutil.which(_PROGRAM) is None:
             raise process.missing_program("apertium")
-        pair = f"{three_letters(source)}-{three_letters(target)}"
-        mode = data_folder() / "modes" / f"{pair}.mode"
         # `eval` gives the pipeline its $1 (no marks on unknown words) and its $2 (nothing).
         script = f'eval "$({_PROGRAM} -z "$0")"'
-        self._pipeline = Conversation(["bash", "-c", script, str(mode), "-n", ""], b"\0")
+        mode = str(mode_file(source, target))
+        self._pipeline = Conversation(["bash", "-c", script, mode, "-n", ""], b"\0")
         self._turn = threading.Lock()
 
     def close(self) -> None:

@@ -1,12 +1,16 @@
-"""Ctrl-C and SIGTERM, whatever the program is at: nothing is left, nobody lives on."""
+"""Ctrl-C, SIGTERM and SIGHUP, whatever the program is at: nothing is left, nobody lives on."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pty
 import shlex
 import shutil
 import signal
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -19,7 +23,7 @@ from tests.gpu_node.e2e.films import AAC, X264
 READING = Path("/usr/share/pocketsphinx/test/data/librivox")
 STOPPED = r"Stopped\. Nothing was written\."
 STOPPED_WITHIN = 20.0
-CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+CODES = {signal.SIGHUP: 129, signal.SIGINT: 130, signal.SIGTERM: 143}
 
 # A word of FFmpeg's command line that only one stage uses.
 STAGES = {
@@ -29,6 +33,12 @@ STAGES = {
     "mastering": "alimiter",
     "mux": "mov_text",
 }
+
+
+@pytest.fixture(autouse=True)
+def heedful(desk: Desk) -> None:
+    """Somebody may run the tests under `nohup`, and programs inherit what is ignored."""
+    desk.prefix = ("env", "--default-signal=HUP")
 
 
 def hold(desk: Desk, program: str, word: str) -> Path:
@@ -123,23 +133,75 @@ import importlib.abc, os, signal, sys
 class Finder(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path, target=None):
         if name == "soundfile":
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), {number})
 
 sys.meta_path.insert(0, Finder())
 """
 
 
-def test_stopped_while_it_still_loads(given: Given) -> None:
+@pytest.mark.parametrize("number", CODES, ids=lambda number: number.name)
+def test_stopped_while_it_still_loads(given: Given, number: signal.Signals) -> None:
     """The first third of a second belongs to Python's imports; Ctrl-C comes then too."""
     desk = given.desk
     hook = desk.root.parent / "hook"
     hook.mkdir()
-    (hook / "sitecustomize.py").write_text(_AT_AN_IMPORT)
+    (hook / "sitecustomize.py").write_text(_AT_AN_IMPORT.format(number=int(number)))
     desk.environment["PYTHONPATH"] = os.pathsep.join(
         [str(hook), *filter(None, [os.environ.get("PYTHONPATH")])]
     )
     desk.environment["PYTHONDONTWRITEBYTECODE"] = "1"
-    desk.refused(given.lesson, *given.options, code=130, says=STOPPED)
+    desk.refused(given.lesson, *given.options, code=CODES[number], says=STOPPED)
+
+
+def drain(terminal: int) -> None:
+    """Read what was said to a terminal, for it takes no more than a page that nobody reads."""
+    with contextlib.suppress(BlockingIOError):
+        while os.read(terminal, 4096):
+            pass
+
+
+def test_the_terminal_is_closed(given: Given) -> None:
+    """It is stopped, and that it can tell nobody any more is no mistake of its own."""
+    desk = given.desk
+    before = desk.listing()
+    reached = hold(desk, "ffmpeg", STAGES["mux"])
+    ours, theirs = pty.openpty()
+    os.set_blocking(ours, False)
+    with os.fdopen(theirs, "r+b", buffering=0) as terminal:
+        running = subprocess.Popen(
+            [
+                *("setsid", "--ctty", *desk.prefix, sys.executable, "-m", "gpu_node"),
+                *("--from", "en", "--to", "es", "-o", desk.output),
+                *(*given.options, "--", given.lesson),
+            ],
+            cwd=desk.root,
+            env={**desk.environment, "TERM": "xterm"},
+            stdin=terminal,
+            stdout=terminal,
+            stderr=terminal,
+        )
+
+    def reached_and_drained() -> bool:
+        drain(ours)
+        return reached.exists()
+
+    desk.wait_for(reached_and_drained, running)
+    os.close(ours)
+    assert running.wait(STOPPED_WITHIN) == CODES[signal.SIGHUP]
+    assert desk.survivors() == []
+    assert desk.listing() == before
+
+
+def test_under_nohup_a_closed_terminal_is_outlived(given: Given) -> None:
+    desk = given.desk
+    desk.prefix = ("env", "--ignore-signal=HUP")
+    reached = hold(desk, "ffmpeg", STAGES["extraction"])
+    running = desk.start(given.lesson, *given.options)
+    desk.wait_for(reached.exists, running)
+    running.send_signal(signal.SIGHUP)
+    time.sleep(1.0)
+    assert running.poll() is None
+    require_stopped(desk, running, signal.SIGTERM)
 
 
 def test_an_impatient_user(given: Given) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import shutil
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -195,6 +198,100 @@ def test_stop_is_obeyed(engine: Apertium) -> None:
         engine.sentence("The red house.", stop)
     assert caught.value.reason is Reason.CANCELLED
     assert works(engine)
+
+
+# --- What a translation depends on
+
+
+@dataclass(frozen=True)
+class OwnData:
+    """A copy of the pair's mode and of the data it names, and a program in front of the others."""
+
+    mode: Path
+    data: Path
+    program: Path
+
+
+@pytest.fixture
+def own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OwnData]:
+    installed = apertium.mode_file("en", "es")
+    theirs = apertium.data_folder() / "apertium-eng-spa"
+    data = shutil.copytree(theirs, tmp_path / "data")
+    mode = tmp_path / "modes" / installed.name
+    mode.parent.mkdir()
+    mode.write_text(installed.read_text().replace(str(theirs), str(data)))
+    program = tmp_path / "bin" / "lrx-proc"
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\nexec /usr/bin/lrx-proc "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("APERTIUM_DATADIR", str(tmp_path))
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    apertium.version.cache_clear()
+    yield OwnData(mode, data, program)
+    apertium.version.cache_clear()
+
+
+def fresh_version() -> str:
+    """As another process would find it."""
+    apertium.version.cache_clear()
+    return apertium.version("en", "es")
+
+
+def test_the_same_data_are_the_same_version(own_data: OwnData) -> None:
+    before = fresh_version()
+    for path in (own_data.mode, own_data.program, *own_data.data.iterdir()):
+        os.utime(path, (0, 0))
+    assert fresh_version() == before
+
+
+@pytest.mark.parametrize("name", ["eng-spa.autobil.bin", "apertium-eng-spa.eng-spa.t1x"])
+def test_other_data_are_another_version(own_data: OwnData, name: str) -> None:
+    before = fresh_version()
+    content = bytearray((own_data.data / name).read_bytes())
+    content[-1] ^= 1
+    (own_data.data / name).write_bytes(content)
+    assert fresh_version() != before
+
+
+def test_data_that_are_gone_are_another_version(own_data: OwnData) -> None:
+    before = fresh_version()
+    (own_data.data / "eng-spa.autolex.bin").unlink()
+    assert fresh_version() != before
+
+
+def test_another_mode_is_another_version(own_data: OwnData) -> None:
+    before = fresh_version()
+    own_data.mode.write_text(own_data.mode.read_text().replace(" -p ", " "))
+    assert fresh_version() != before
+
+
+def test_another_program_is_another_version(own_data: OwnData) -> None:
+    before = fresh_version()
+    with own_data.program.open("a") as program:
+        program.write("# newer\n")
+    assert fresh_version() != before
+
+
+def test_the_other_directions_data_make_no_difference(own_data: OwnData) -> None:
+    before = fresh_version()
+    (own_data.data / "spa-eng.autobil.bin").write_bytes(b"other")
+    assert fresh_version() == before
+
+
+def test_the_data_are_read_once(own_data: OwnData) -> None:
+    before = fresh_version()
+    (own_data.data / "eng-spa.autobil.bin").write_bytes(b"other")
+    assert apertium.version("en", "es") == before
+
+
+@pytest.mark.parametrize("broken", ["", "lt-proc 'no end"])
+def test_a_mode_that_cannot_be_read_is_explained(own_data: OwnData, broken: str) -> None:
+    own_data.mode.unlink()
+    if broken:
+        own_data.mode.write_text(broken)
+    with pytest.raises(DubfleetError, match="data for eng-spa cannot be read") as caught:
+        fresh_version()
+    assert caught.value.reason is Reason.ENGINE_FAILED
 
 
 # --- As a stage

@@ -6,7 +6,9 @@ The signals are those of ITU-R BS.1770-4 and EBU Tech 3341 and 3342, some shorte
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -271,6 +273,61 @@ def test_any_programme_comes_out_at_its_loudness(tmp_path: Path, make: Callable[
     assert found.integrated == pytest.approx(-16.0, abs=0.5)
     assert found.true_peak is not None
     assert found.true_peak <= -1.0
+
+
+def clicks() -> Sound:
+    """Single samples in a digital silence: a limiter takes away all that a gain can add."""
+    sound = np.zeros(3 * RATE)
+    sound[RATE // 4 :: RATE // 2] = 0.9
+    return sound
+
+
+def ticks() -> Sound:
+    """Forty samples of noise twice a second: the encoder lifts them over the limiter's ceiling."""
+    sound, noise = np.zeros(3 * RATE), np.random.default_rng(1).uniform(-0.9, 0.9, 40)
+    for start in range(RATE // 4, len(sound), RATE // 2):
+        sound[start : start + len(noise)] = noise
+    return sound
+
+
+@dataclass
+class Attempts:
+    """Gain and ceiling of each time the encoder was run."""
+
+    levels: list[tuple[float, float]] = field(default_factory=list)
+
+    def render(self, source: Path, target: Path, **how: Any) -> None:
+        self.levels.append((how["gain_db"], how["ceiling_dbtp"]))
+        render_aac(source, target, **how)
+
+
+@pytest.fixture
+def attempts(monkeypatch: pytest.MonkeyPatch) -> Attempts:
+    attempts = Attempts()
+    monkeypatch.setattr("gpu_node.media.loudness.render_aac", attempts.render)
+    return attempts
+
+
+def test_what_is_reported_is_what_was_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, attempts: Attempts
+) -> None:
+    monkeypatch.setattr(mixdown, "_ATTEMPTS", 1)
+    made = mastered(tmp_path, clicks_over_a_whisper())
+    assert attempts.levels == [(made.gain_db, made.ceiling_dbtp)]
+    assert made.loudness.integrated != pytest.approx(-16.0, abs=0.5)
+
+
+@pytest.mark.parametrize("make", [clicks, ticks])
+def test_a_programme_of_nothing_but_clicks_is_kept_under_its_peak(
+    tmp_path: Path, attempts: Attempts, make: Callable[[], Sound]
+) -> None:
+    made = mastered(tmp_path, make())
+    assert made.loudness.true_peak is not None
+    assert made.loudness.true_peak <= -1.0
+    assert (made.gain_db, made.ceiling_dbtp) == attempts.levels[-1]
+    assert len(attempts.levels) == len(set(attempts.levels)) > 1
+    gains = [gain for gain, _ in attempts.levels]
+    assert max(gains) <= gains[1] + 6.0
 
 
 def test_silence_stays_silence(tmp_path: Path) -> None:
