@@ -1,0 +1,44 @@
+"""What operators can tell a node."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from orchestrator.doorbell import ring_fleet_after_commit
+from orchestrator.models import Node, NodeEvent
+from orchestrator.states import CloudStatus, Gate, Wanted
+from orchestrator.worker_beats import account
+
+
+def hold(node: Node, by: str, now: datetime) -> None:
+    """Leave it as it is: neither woken nor shelved until released. A drain that has begun ends."""
+    _lock(node, now)
+    gate = Gate.OPEN if node.gate == Gate.DRAINING else Gate(node.gate)
+    _write(node, now, f"Held by {by}.", "held", wanted=Wanted.HELD, parked=False, gate=gate)
+
+
+def drain(node: Node, by: str, now: datetime) -> None:
+    """Let it finish its job, shelve it, and leave it asleep until released."""
+    _lock(node, now)
+    _write(node, now, f"Drained by {by}.", "drained", wanted=Wanted.ASLEEP, parked=True)
+
+
+def release(node: Node, by: str, now: datetime) -> None:
+    """Give it back to the fleet."""
+    _lock(node, now)
+    asleep = node.cloud_status == CloudStatus.SHELVED_OFFLOADED
+    wanted = Wanted.ASLEEP if asleep else Wanted.AWAKE
+    _write(node, now, f"Released by {by}.", "released", wanted=wanted, parked=False)
+
+
+def _lock(node: Node, now: datetime) -> None:
+    Node.objects.filter(pk=node.pk).update(touched_at=now)
+    node.refresh_from_db()
+
+
+def _write(node: Node, now: datetime, sentence: str, what: str, **changes: object) -> None:
+    Node.objects.filter(pk=node.pk).update(note=sentence, **changes)
+    node.refresh_from_db()
+    NodeEvent.objects.create(node=node, at=now, what=what, sentence=sentence)
+    account(node, now)
+    ring_fleet_after_commit()

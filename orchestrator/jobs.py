@@ -1,0 +1,466 @@
+"""The life of a job. The database is the queue; every change is one conditional UPDATE.
+
+All functions run in the caller's transaction. Rows are always written in the order node, attempt,
+job: two transactions that follow it cannot wait for each other in a circle.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+
+from gpu_node.contracts.blobs import Blob
+from gpu_node.contracts.errors import Reason
+from gpu_node.contracts.jobs import JobSpec, Payload
+from gpu_node.contracts.node_api import (
+    ClaimedJob,
+    Completion,
+    Failure,
+    JobBeat,
+    RefusalReason,
+)
+from orchestrator import blobs, ledger
+from orchestrator.doorbell import ring_fleet_after_commit
+from orchestrator.models import Attempt, Job, JobBlob, JobEvent, Node, StoredBlob
+from orchestrator.policy import retry
+from orchestrator.settings import fleet_settings
+from orchestrator.signed_urls import Use, sign
+from orchestrator.states import (
+    ACTIVE_JOB_STATES,
+    JOB_TRANSITIONS,
+    AttemptOutcome,
+    Cause,
+    Gate,
+    JobState,
+    Wanted,
+)
+
+log = logging.getLogger(__name__)
+
+_CLAIM_TRIES = 20
+
+
+class Refused(Exception):
+    """A node's request that cannot be taken; the node API turns it into an HTTP answer."""
+
+    def __init__(self, reason: RefusalReason, sentence: str) -> None:
+        super().__init__(sentence)
+        self.reason = reason
+        self.sentence = sentence
+
+
+@dataclass(frozen=True, slots=True)
+class JobOrder:
+    """What is to be done. `dedupe`: at most one queued or running job has this key."""
+
+    payload: Payload
+    inputs: Mapping[str, Blob]
+    dedupe: str = ""
+    priority: int = 0
+    tenant: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    media_seconds: float | None = None
+    needs_gpu: bool = True
+    parent: Job | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """`created` is False when a job with the same `dedupe` was under way: that is the one."""
+
+    job: Job
+    created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class JobTransition:
+    job: Job
+    old: JobState
+    new: JobState
+    now: datetime
+
+
+Handler = Callable[[JobTransition], None]
+_handlers: list[Handler] = []
+
+
+def on_transition(handler: Handler) -> None:
+    """Have `handler` called at each change of a job's state, inside the same transaction."""
+    if handler not in _handlers:
+        _handlers.append(handler)
+
+
+def submit(order: JobOrder, now: datetime) -> Submitted:
+    """Queue a job and ring the fleet after commit."""
+    known = set(
+        StoredBlob.objects.filter(digest__in=[b.digest for b in order.inputs.values()]).values_list(
+            "digest", flat=True
+        )
+    )
+    missing = [name for name, blob in order.inputs.items() if blob.digest not in known]
+    if missing:
+        raise ValueError(f"the inputs {missing} are not in storage")
+    try:
+        with transaction.atomic():
+            job = Job.objects.create(
+                kind=order.payload.kind,
+                payload=order.payload.model_dump(mode="json"),
+                needs_gpu=order.needs_gpu,
+                priority=order.priority,
+                tenant=order.tenant,
+                labels=dict(order.labels),
+                dedupe=order.dedupe,
+                parent=order.parent,
+                media_seconds=order.media_seconds,
+                created_at=now,
+                not_before=now,
+            )
+    except IntegrityError:
+        active = Job.objects.filter(dedupe=order.dedupe, state__in=ACTIVE_JOB_STATES).first()
+        if active is None:
+            raise
+        return Submitted(active, created=False)
+    _link(job, JobBlob.IN, order.inputs)
+    JobEvent.objects.create(job=job, at=now, new=JobState.QUEUED)
+    ring_fleet_after_commit()
+    return Submitted(job, created=True)
+
+
+def cancel(job_id: UUID, now: datetime, sentence: str = "") -> bool:
+    """Cancel a job that is queued or running; False when it had ended already.
+
+    From then on the attempt's token is void: the node hears so at its next heartbeat.
+    """
+    attempt = _running(job_id)
+    if attempt is not None:
+        _touch(attempt.node_id, now)
+    # Another node may have claimed it since: then that attempt is the one to end.
+    attempt = _running(job_id) or attempt
+    job = Job.objects.filter(pk=job_id).first()
+    if job is None:
+        return False
+    if attempt is not None and _end(attempt, AttemptOutcome.CANCELLED, now, Reason.CANCELLED):
+        _account_free(attempt.node_id, now)
+    moved = any(
+        _move(job_id, old, JobState.CANCELLED, now, reason=Reason.CANCELLED, sentence=sentence)
+        for old in (JobState.QUEUED, JobState.RUNNING)
+    )
+    if moved:
+        ring_fleet_after_commit()
+    return moved
+
+
+def claim(node: Node, boot_id: str, kinds: Sequence[str], now: datetime) -> ClaimedJob | None:
+    """The best job for a node that has none running; None when there is none, or it may not.
+
+    The gate is read by the very statement that locks the node's row: a drain that begins now waits
+    for us, or we see it.
+    """
+    if not _touch(node.pk, now, gate=Gate.OPEN, parked=False):
+        return None
+    for attempt in Attempt.objects.filter(node=node, outcome=AttemptOutcome.RUNNING):
+        # Whoever claims holds nothing: the process that held this has died.
+        lose(attempt, AttemptOutcome.LOST, now)
+    for _ in range(_CLAIM_TRIES):
+        job = _best(kinds, now)
+        if job is None:
+            return None
+        if _move(job.pk, JobState.QUEUED, JobState.RUNNING, now):
+            job.refresh_from_db()
+            return _begin(job, node, boot_id, now)
+    return None
+
+
+def heartbeat(node: Node, job_id: UUID, beat: JobBeat, now: datetime) -> Attempt:
+    """Renew the lease and note the progress. Raises Refused."""
+    _touch(node.pk, now)
+    attempt = _held(node, job_id, beat.token, now)
+    gained = max(attempt.steps, beat.steps)
+    Attempt.objects.filter(pk=attempt.pk).update(lease_until=now + _lease(), steps=gained)
+    Job.objects.filter(pk=job_id, state=JobState.RUNNING).update(
+        stages=[stage.model_dump() for stage in beat.stages]
+    )
+    Job.objects.filter(pk=job_id, steps__lt=gained).update(steps=gained)
+    return attempt
+
+
+def require_attempt(node: Node, job_id: UUID, token: str, now: datetime) -> Attempt:
+    """The attempt that this token stands for, if it still counts. Raises Refused."""
+    _touch(node.pk, now)
+    return _held(node, job_id, token, now)
+
+
+def complete(node: Node, job_id: UUID, completion: Completion, now: datetime) -> None:
+    """Accept a result. The same one again is accepted again. Raises Refused."""
+    said = _hash(completion.model_dump_json(exclude={"token"}))
+    accepted = _by_token(node, job_id, completion.token)
+    if accepted is not None and accepted.outcome == AttemptOutcome.SUCCEEDED:
+        if accepted.completion_hash == said:
+            return
+        raise Refused(RefusalReason.SUPERSEDED, "Another result of this attempt was accepted.")
+    _require_outputs(completion.outputs)
+    attempt = require_attempt(node, job_id, completion.token, now)
+    job = Job.objects.get(pk=job_id)
+    Attempt.objects.filter(pk=attempt.pk).update(completion_hash=said)
+    _end(attempt, AttemptOutcome.SUCCEEDED, now)
+    Node.objects.filter(pk=node.pk).update(failures=0)
+    _account_free(node.pk, now)
+    _link(job, JobBlob.OUT, completion.outputs)
+    moved = _move(job_id, JobState.RUNNING, JobState.SUCCEEDED, now, result=dict(completion.result))
+    if not moved:
+        raise Refused(RefusalReason.SUPERSEDED, "This job has ended in another way.")
+    ring_fleet_after_commit()
+
+
+def fail(node: Node, job_id: UUID, failure: Failure, now: datetime) -> None:
+    """Note that a node could not do it, and decide what comes next. Raises Refused."""
+    ended = _by_token(node, job_id, failure.token)
+    if ended is not None and ended.outcome == AttemptOutcome.FAILED:
+        return
+    attempt = require_attempt(node, job_id, failure.token, now)
+    _end(
+        attempt,
+        AttemptOutcome.FAILED,
+        now,
+        failure.reason,
+        sentence=failure.sentence,
+        detail=failure.detail,
+    )
+    _account_free(node.pk, now)
+    verdict = retry.after_failure(failure.reason, failure.sentence, _past(job_id))
+    _follow(job_id, verdict, now)
+
+
+def release(node: Node, job_id: UUID, token: str, now: datetime) -> None:
+    """Take a job back from a node that stops in good order. Raises Refused."""
+    ended = _by_token(node, job_id, token)
+    if ended is not None and ended.outcome == AttemptOutcome.RELEASED:
+        return
+    attempt = require_attempt(node, job_id, token, now)
+    _end(attempt, AttemptOutcome.RELEASED, now)
+    _account_free(node.pk, now)
+    _move(job_id, JobState.RUNNING, JobState.QUEUED, now)
+    ring_fleet_after_commit()
+
+
+def expire(attempt_id: int, now: datetime) -> bool:
+    """Take a job back from a node that has been silent for longer than the lease."""
+    attempt = Attempt.objects.filter(pk=attempt_id).first()
+    if attempt is None:
+        return False
+    _touch(attempt.node_id, now)
+    attempt.refresh_from_db()
+    if attempt.lease_until >= now:
+        return False
+    return lose(attempt, AttemptOutcome.EXPIRED, now)
+
+
+def lose(attempt: Attempt, outcome: AttemptOutcome, now: datetime) -> bool:
+    """End an attempt that nobody works on any more; the node's row is locked."""
+    if not _end(attempt, outcome, now, Reason.LEASE_LOST):
+        return False
+    _account_free(attempt.node_id, now)
+    _follow(attempt.job_id, retry.after_loss(_past(attempt.job_id)), now)
+    return True
+
+
+def downloads(spec: JobSpec, now: datetime) -> dict[str, str]:
+    """Fresh signed URLs of a job's inputs."""
+    settings = fleet_settings()
+    return {
+        name: sign(settings.site_url, Use.READ, blob, now, settings.blob_url_seconds)
+        for name, blob in spec.inputs.items()
+    }
+
+
+def spec_of(job: Job) -> JobSpec:
+    """The job as it is handed to a node."""
+    inputs = job.blobs.filter(direction=JobBlob.IN).select_related("blob")
+    return JobSpec(payload=job.payload, inputs={row.name: row.as_blob() for row in inputs})
+
+
+def _begin(job: Job, node: Node, boot_id: str, now: datetime) -> ClaimedJob:
+    settings = fleet_settings()
+    token = secrets.token_urlsafe(32)
+    number = Attempt.objects.filter(job=job).count() + 1
+    Attempt.objects.create(
+        job=job,
+        node=node,
+        number=number,
+        token_hash=_hash(token),
+        boot_id=boot_id,
+        claimed_at=now,
+        lease_until=now + _lease(),
+        steps_before=job.steps,
+    )
+    Node.objects.filter(pk=node.pk).update(busy_until=now)
+    ledger.enter(node.pk, Cause.JOB, now, job.pk)
+    spec = spec_of(job)
+    return ClaimedJob(
+        job=str(job.pk),
+        attempt=number,
+        token=token,
+        lease_seconds=settings.fleet_lease_seconds,
+        heartbeat_seconds=settings.fleet_heartbeat_seconds,
+        spec=spec,
+        downloads=downloads(spec, now),
+    )
+
+
+def _best(kinds: Sequence[str], now: datetime) -> Job | None:
+    return (
+        Job.objects.filter(state=JobState.QUEUED, not_before__lte=now, kind__in=list(kinds))
+        .order_by("-priority", "created_at", "pk")
+        .first()
+    )
+
+
+def _held(node: Node, job_id: UUID, token: str, now: datetime) -> Attempt:
+    """The running attempt of this token, revived if its lease ran out and nobody took the job."""
+    attempt = _by_token(node, job_id, token)
+    if attempt is None:
+        if not Job.objects.filter(pk=job_id).exists():
+            raise Refused(RefusalReason.JOB_UNKNOWN, "There is no such job.")
+        raise Refused(RefusalReason.SUPERSEDED, "This attempt is not the job's any more.")
+    if attempt.outcome == AttemptOutcome.RUNNING:
+        return attempt
+    if attempt.outcome == AttemptOutcome.CANCELLED:
+        raise Refused(RefusalReason.CANCELLED, "The job was cancelled.")
+    if attempt.outcome == AttemptOutcome.EXPIRED and _revive(attempt, now):
+        return attempt
+    raise Refused(RefusalReason.SUPERSEDED, "This attempt is not the job's any more.")
+
+
+def _revive(attempt: Attempt, now: datetime) -> bool:
+    """A lease that ran out counts again if the job still waits and the node has no other one."""
+    newest = Attempt.objects.filter(job_id=attempt.job_id).order_by("-number").first()
+    if newest is None or newest.pk != attempt.pk:
+        return False
+    if Attempt.objects.filter(node_id=attempt.node_id, outcome=AttemptOutcome.RUNNING).exists():
+        return False
+    if not _move(attempt.job_id, JobState.QUEUED, JobState.RUNNING, now):
+        return False
+    Attempt.objects.filter(pk=attempt.pk).update(
+        outcome=AttemptOutcome.RUNNING, ended_at=None, reason="", lease_until=now + _lease()
+    )
+    attempt.refresh_from_db()
+    ledger.enter(attempt.node_id, Cause.JOB, now, attempt.job_id)
+    return True
+
+
+def _by_token(node: Node, job_id: UUID, token: str) -> Attempt | None:
+    wanted = _hash(token)
+    for attempt in Attempt.objects.filter(node=node, job_id=job_id):
+        if hmac.compare_digest(attempt.token_hash, wanted):
+            return attempt
+    return None
+
+
+def _running(job_id: UUID) -> Attempt | None:
+    return Attempt.objects.filter(job_id=job_id, outcome=AttemptOutcome.RUNNING).first()
+
+
+def _touch(node_id: UUID, now: datetime, **where: object) -> bool:
+    """Lock the node's row for this transaction, if it is as `where` says."""
+    return Node.objects.filter(pk=node_id, **where).update(touched_at=now) == 1
+
+
+def _end(
+    attempt: Attempt,
+    outcome: AttemptOutcome,
+    now: datetime,
+    reason: Reason | None = None,
+    *,
+    sentence: str = "",
+    detail: str = "",
+) -> bool:
+    ended = Attempt.objects.filter(pk=attempt.pk, outcome=AttemptOutcome.RUNNING).update(
+        outcome=outcome, ended_at=now, reason=reason or "", sentence=sentence, detail=detail
+    )
+    if ended:
+        Node.objects.filter(pk=attempt.node_id).update(busy_until=now)
+    return ended == 1
+
+
+def _account_free(node_id: UUID, now: datetime) -> None:
+    """From now on the node's time is not the job's any more."""
+    node = Node.objects.get(pk=node_id)
+    if node.wanted == Wanted.HELD:
+        cause = Cause.HOLD
+    else:
+        cause = Cause.IDLE if node.gate == Gate.OPEN else Cause.DRAIN
+    ledger.enter(node_id, cause, now)
+
+
+def _follow(job_id: UUID, verdict: retry.Verdict, now: datetime) -> None:
+    if verdict.next is retry.Next.QUEUE:
+        later = {"not_before": now + verdict.delay}
+        _move(job_id, JobState.RUNNING, JobState.QUEUED, now, **later)
+    else:
+        reason = verdict.reason or Reason.INTERNAL
+        sentence = verdict.sentence
+        _move(job_id, JobState.RUNNING, JobState.FAILED, now, reason=reason, sentence=sentence)
+    ring_fleet_after_commit()
+
+
+def _past(job_id: UUID) -> list[retry.Past]:
+    return [
+        retry.Past(str(a.node_id), AttemptOutcome(a.outcome), a.steps > a.steps_before)
+        for a in Attempt.objects.filter(job_id=job_id).order_by("number")
+    ]
+
+
+def _move(job_id: UUID, old: JobState, new: JobState, now: datetime, **changes: object) -> bool:
+    """Change a job's state if it is still `old`; write the event and call the handlers."""
+    if new not in JOB_TRANSITIONS[old]:
+        raise ValueError(f"a job does not go from {old} to {new}")
+    if new is JobState.RUNNING:
+        changes["started_at"] = now
+    elif new not in ACTIVE_JOB_STATES:
+        changes["finished_at"] = now
+    if Job.objects.filter(pk=job_id, state=old).update(state=new, **changes) != 1:
+        return False
+    job = Job.objects.get(pk=job_id)
+    JobEvent.objects.create(
+        job=job, at=now, old=old, new=new, reason=job.reason, sentence=job.sentence
+    )
+    log.info("job %s: %s -> %s %s", job_id, old, new, job.reason)
+    for handler in _handlers:
+        handler(JobTransition(job, old, new, now))
+    return True
+
+
+def _link(job: Job, direction: str, named: Mapping[str, Blob]) -> None:
+    JobBlob.objects.bulk_create(
+        JobBlob(job=job, direction=direction, name=name, blob_id=b.digest, suffix=b.suffix)
+        for name, b in named.items()
+    )
+
+
+def _require_outputs(outputs: Mapping[str, Blob]) -> None:
+    sizes = {
+        row.digest: row.size
+        for row in StoredBlob.objects.filter(digest__in=[b.digest for b in outputs.values()])
+    }
+    there = blobs.have(sizes)
+    for name, blob in outputs.items():
+        if blob.digest not in there or sizes[blob.digest] != blob.size:
+            raise Refused(
+                RefusalReason.OUTPUT_MISSING, f"The output {name} has not been uploaded yet."
+            )
+
+
+def _lease() -> timedelta:
+    return timedelta(seconds=fleet_settings().fleet_lease_seconds)
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,17 @@
+"""What the orchestrator remembers."""
+
+from orchestrator.models.jobs import Attempt, Job, JobBlob, JobEvent, StoredBlob
+from orchestrator.models.nodes import CloudOperation, FleetState, LedgerEntry, Node, NodeEvent
+
+__all__ = [
+    "Attempt",
+    "CloudOperation",
+    "FleetState",
+    "Job",
+    "JobBlob",
+    "JobEvent",
+    "LedgerEntry",
+    "Node",
+    "NodeEvent",
+    "StoredBlob",
+]

@@ -1,0 +1,36 @@
+"""Since when nodes have been able to reach the main server.
+
+A node that could not send its heartbeat because the site was away has done nothing wrong. So
+nobody's lease is taken, and no node drained, until the site has been up for one lease length.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+_MISSED_LOOKS = 3
+_LEAST_GAP = timedelta(seconds=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """`up_since`: no gap since then; `seen_at`: the last look that found it up."""
+
+    up_since: datetime | None
+    seen_at: datetime | None
+
+
+def looked(site: Site, up: bool, now: datetime, look_every: timedelta) -> Site:
+    """What is known after another look. A time nobody looked counts as a gap."""
+    if not up:
+        return Site(None, site.seen_at)
+    gap = max(look_every * _MISSED_LOOKS, _LEAST_GAP)
+    if site.up_since is None or site.seen_at is None or now - site.seen_at > gap:
+        return Site(now, now)
+    return Site(site.up_since, now)
+
+
+def settled(site: Site, now: datetime, lease: timedelta) -> bool:
+    """Whether silence now means something."""
+    return site.up_since is not None and now - site.up_since >= lease

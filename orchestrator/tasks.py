@@ -1,0 +1,43 @@
+"""What Celery runs on the main server. A lost message only delays: the next beat does the same."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import requests
+from celery import shared_task
+
+from orchestrator import blobs
+from orchestrator.clock import DATABASE_CLOCK
+from orchestrator.doorbell import TICK_TASK
+from orchestrator.providers import provider
+from orchestrator.reconciler import Reconciler, TickReport
+from orchestrator.settings import fleet_settings
+
+_LOOK_TIMEOUT = 3.0
+
+
+@shared_task(name=TICK_TASK)
+def tick() -> dict[str, object]:
+    """One tick of the fleet."""
+    return asdict(run_tick())
+
+
+@shared_task(name="orchestrator.sweep")
+def sweep() -> int:
+    """Remove what broken uploads left."""
+    return blobs.sweep()
+
+
+def run_tick() -> TickReport:
+    """One tick, also for the command line."""
+    return Reconciler(provider(fleet_settings()), DATABASE_CLOCK, site_up).tick()
+
+
+def site_up() -> bool:
+    """Whether the main server answers where nodes look for it."""
+    try:
+        answer = requests.get(f"{fleet_settings().site_url}/healthz", timeout=_LOOK_TIMEOUT)
+    except requests.RequestException:
+        return False
+    return answer.status_code == 200

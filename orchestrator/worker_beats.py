@@ -1,0 +1,82 @@
+"""What a node's worker says about itself, and what it is told in return."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from gpu_node.contracts.base import CONTRACT_VERSION
+from gpu_node.contracts.node_api import NodeBeat, NodeOrders, WorkerState
+from orchestrator import ledger
+from orchestrator.doorbell import ring_fleet_after_commit
+from orchestrator.models import Job, Node, NodeEvent
+from orchestrator.policy import phase
+from orchestrator.settings import fleet_settings
+from orchestrator.snapshot import node_view, policy_of
+from orchestrator.states import Gate, JobState
+
+
+def beat(node: Node, said: NodeBeat, now: datetime) -> NodeOrders:
+    """Note what the worker says; its orders are the answer.
+
+    A worker that says STOPPED is not believed to be another boot's end: only the boot that was
+    heard last counts, so a late last word of an old process changes nothing.
+    """
+    Node.objects.filter(pk=node.pk).update(touched_at=now)
+    node.refresh_from_db()
+    ending = said.state in (WorkerState.STOPPED, WorkerState.STOPPING)
+    if ending and node.boot_id and node.boot_id != said.boot_id:
+        return _orders(node, said, now)
+    news = node.worker_state != said.state or node.boot_id != said.boot_id
+    node.boot_id = said.boot_id
+    node.worker_state = said.state
+    node.worker_sentence = said.sentence
+    node.worker_version = said.program_version
+    node.worker_contract = CONTRACT_VERSION
+    node.worker_kinds = list(said.kinds)
+    node.worker_seen_at = now
+    if said.state is WorkerState.READY and node.ready_at is None:
+        node.ready_at = now
+        node.failures = 0
+    node.save(
+        update_fields=[
+            "boot_id",
+            "worker_state",
+            "worker_sentence",
+            "worker_version",
+            "worker_contract",
+            "worker_kinds",
+            "worker_seen_at",
+            "ready_at",
+            "failures",
+        ]
+    )
+    if news:
+        NodeEvent.objects.create(
+            node=node, at=now, what=f"worker_{said.state}", sentence=said.sentence
+        )
+        account(node, now)
+        ring_fleet_after_commit()
+    return _orders(node, said, now)
+
+
+def account(node: Node, now: datetime) -> None:
+    """Write down what the node's time is spent on from now; its row is locked."""
+    view = node_view(node)
+    why = phase.cause(view, policy_of(fleet_settings()), now)
+    ledger.enter(node.pk, why, now, view.lease.job if view.lease else None)
+
+
+def _orders(node: Node, said: NodeBeat, now: datetime) -> NodeOrders:
+    takes = node.gate == Gate.OPEN and not node.parked and said.state is WorkerState.READY
+    waiting = (
+        takes
+        and not said.busy
+        and Job.objects.filter(
+            state=JobState.QUEUED, not_before__lte=now, kind__in=list(said.kinds)
+        ).exists()
+    )
+    return NodeOrders(
+        stop=node.gate == Gate.STOPPING,
+        claim=waiting,
+        heartbeat_seconds=fleet_settings().fleet_heartbeat_seconds,
+    )

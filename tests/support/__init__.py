@@ -1,0 +1,1 @@
+"""What tests of several rooms need: private servers, mostly."""
