@@ -67,7 +67,8 @@ def waiting(
             WaitingFor.WAKING, f"Waking a GPU node, {about(left)}.", left.total_seconds()
         )
     later = [n.not_before for n in usable if n.not_before and n.not_before > fleet.now]
-    asleep = [n for n in usable if phases[n.name] is Phase.ASLEEP]
+    # One that the cloud has not been asked about yet is most likely asleep.
+    asleep = [n for n in usable if phases[n.name] in (Phase.ASLEEP, Phase.UNKNOWN)]
     if asleep and len(later) >= len(asleep):
         left = min(later) - fleet.now
         return Waiting(

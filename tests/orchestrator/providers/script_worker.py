@@ -1,4 +1,4 @@
-"""A worker for the host to keep running: it notes its start, and ends as the files beside it say."""
+"""A worker for the host to keep running: it notes its start, and ends as files beside it say."""
 
 from __future__ import annotations
 
