@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint lock soak bench-assembly clean
+.PHONY: help setup setup-test demo serve test lint lock soak bench-assembly clean
 
 # Scripts in .venv/bin are run by its python, because a script's first line cannot hold every path:
 # a quote in the name of a folder above is enough to break it.
@@ -25,10 +25,16 @@ help: ## list the targets
 setup: ## install what is missing: system packages, then .venv
 	@bash requirements/setup.sh
 
+setup-test:
+	@bash requirements/setup.sh test
+
 demo: setup ## dub a lesson: LESSON=video.mp4 (else the sample), FROM=en TO=es
 	@.venv/bin/python -m gpu_node.demo
 
-test: setup ## run the tests: ARGS='-k name' for some of them
+serve: setup ## run the whole site until Ctrl-C: ARGS='--port 8080' for another port
+	@.venv/bin/python platform/manage.py serve $(ARGS)
+
+test: setup-test ## run the tests: ARGS='-k name' for some of them
 	.venv/bin/python -m pytest -n 2 --dist loadfile -m "not soak" $(ARGS)
 
 soak: setup ## run the long tests

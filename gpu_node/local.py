@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import resource
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gpu_node import report, runner, workspace
+from gpu_node import runner, workspace
 from gpu_node.artefacts import Store, digest_file, digest_of
-from gpu_node.contracts.blobs import Blob
-from gpu_node.contracts.dub import DubReport, SubtitleFiles
+from gpu_node.contracts.dub import DubReport
 from gpu_node.contracts.errors import DubfleetError, Reason
 from gpu_node.contracts.jobs import DubPayload
+from gpu_node.cost import Cost, peak_memory_mb
 from gpu_node.kinds import dub
 from gpu_node.media import probe
 from gpu_node.stages import ingest
@@ -50,10 +49,9 @@ def run(
         blobs = {name: store.adopt(path, digests[name]) for name, path in inputs.items()}
         with dub.open_dub(payload, blobs, store, stop) as opened:
             result = runner.run_graph(opened.graph, store, observer=observer, stop=stop)
-        cost = report.Cost(time.monotonic() - began, peak_memory_mb())
-        written = report.build(payload, opened.plan, result, cost)
-        workspace.deliver(_deliverables(request, payload, store, result, written), stop)
-    return written
+            delivery = opened.deliver(result, Cost(time.monotonic() - began, peak_memory_mb()))
+        workspace.deliver(_deliverables(request, payload, store, delivery), stop)
+    return delivery.result
 
 
 def refuse_early(
@@ -88,15 +86,6 @@ def _refuse_outputs(request: Request, payload: DubPayload) -> None:
         workspace.require_writable(request.report, taken, "--report")
 
 
-def peak_memory_mb() -> float:
-    """The most memory that one process of ours, or a program we ran, has held."""
-    largest = max(
-        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
-        resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss,
-    )
-    return largest / 1024
-
-
 def beside(output: Path, language: str) -> Path:
     """The WebVTT file of a language, next to the video: lesson.mp4 → lesson.es.vtt."""
     return output.with_name(f"{output.stem}.{language}.vtt")
@@ -121,20 +110,19 @@ def _described_inputs(request: Request) -> Mapping[str, Path]:
 
 
 def _deliverables(
-    request: Request,
-    payload: DubPayload,
-    store: Store,
-    result: runner.GraphResult,
-    written: DubReport,
+    request: Request, payload: DubPayload, store: Store, delivery: dub.DubDelivery
 ) -> Mapping[Path, Path | bytes]:
-    captions: SubtitleFiles = result.values["captions"]
-    video: Blob = result.values["mux"].video
-    files: dict[Path, Path | bytes] = {
-        request.output: store.path(video),
-        beside(request.output, payload.target_language): store.path(captions.target_vtt),
+    """Where each file of the dub goes; what has no place here is not written."""
+    places = {
+        dub.VIDEO: request.output,
+        dub.TARGET_VTT: beside(request.output, payload.target_language),
+        dub.SOURCE_VTT: beside(request.output, payload.source_language),
     }
-    if captions.source_vtt is not None:
-        files[beside(request.output, payload.source_language)] = store.path(captions.source_vtt)
+    files: dict[Path, Path | bytes] = {
+        place: store.path(delivery.outputs[name])
+        for name, place in places.items()
+        if name in delivery.outputs
+    }
     if request.report is not None:
-        files[request.report] = written.model_dump_json(indent=2).encode()
+        files[request.report] = delivery.result.model_dump_json(indent=2).encode()
     return files

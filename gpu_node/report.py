@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gpu_node import __version__
 from gpu_node.contracts.dub import DubReport, EnginesReport, StageReport, UtteranceReport
 from gpu_node.contracts.jobs import DubPayload
 from gpu_node.contracts.timeline import Blocker, Fit, Placement, Translation, Utterance
+from gpu_node.cost import Cost
 from gpu_node.engines.plan import EnginePlan
 from gpu_node.graph import Outcomes
 from gpu_node.runner import GraphResult
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """Wall seconds of the whole run, and the largest process's memory in MB."""
-
-    seconds: float
-    peak_memory_mb: float
 
 
 def build(payload: DubPayload, plan: EnginePlan, result: GraphResult, cost: Cost) -> DubReport:

@@ -28,7 +28,9 @@ def release(node: Node, by: str, now: datetime) -> None:
     _lock(node, now)
     asleep = node.cloud_status == CloudStatus.SHELVED_OFFLOADED
     wanted = Wanted.ASLEEP if asleep else Wanted.AWAKE
-    _write(node, now, f"Released by {by}.", "released", wanted=wanted, parked=False)
+    # Its idle time begins anew: until now it was not idle but held.
+    back = {"wanted": wanted, "parked": False, "busy_until": now}
+    _write(node, now, f"Released by {by}.", "released", **back)
 
 
 def _lock(node: Node, now: datetime) -> None:

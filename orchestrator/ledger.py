@@ -29,12 +29,28 @@ class Stretch:
     job: UUID | None = None
 
 
-def enter(node_id: UUID, cause: Cause | None, now: datetime, job_id: UUID | None = None) -> None:
-    """From `now` on, the node's time has this cause; None: it is no longer billed."""
+_MAY_OVERRUN = frozenset({Cause.BOOT, Cause.IDLE})
+
+
+def enter(
+    node_id: UUID,
+    cause: Cause | None,
+    now: datetime,
+    job_id: UUID | None = None,
+    *,
+    overrun_at: datetime | None = None,
+) -> None:
+    """From `now` on, the node's time has this cause; None: it is no longer billed.
+
+    `overrun_at`: when a boot or an idle time had lasted for as long as it may; a failure that
+    follows it begins then, however late that is noticed.
+    """
     current = LedgerEntry.objects.filter(node_id=node_id, ended_at__isnull=True).first()
     if current is not None:
         if current.cause == cause and current.job_id == job_id:
             return
+        if overrun_at is not None and current.cause in _MAY_OVERRUN and cause is Cause.FAILURE:
+            now = overrun_at
         # Two database servers' clocks may differ a little; a stretch never ends before it began.
         now = max(now, current.started_at)
         LedgerEntry.objects.filter(pk=current.pk).update(ended_at=now)

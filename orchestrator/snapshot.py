@@ -29,6 +29,7 @@ def policy_of(settings: FleetSettings) -> Policy:
         idle=timedelta(minutes=settings.fleet_idle_minutes),
         boot=timedelta(seconds=settings.fleet_boot_seconds),
         stop=timedelta(seconds=settings.fleet_stop_seconds),
+        tick=timedelta(seconds=settings.fleet_tick_seconds),
     )
 
 

@@ -62,8 +62,9 @@ def beat(node: Node, said: NodeBeat, now: datetime) -> NodeOrders:
 def account(node: Node, now: datetime) -> None:
     """Write down what the node's time is spent on from now; its row is locked."""
     view = node_view(node)
-    why = phase.cause(view, policy_of(fleet_settings()), now)
-    ledger.enter(node.pk, why, now, view.lease.job if view.lease else None)
+    found = phase.account(view, policy_of(fleet_settings()), now)
+    job = view.lease.job if view.lease else None
+    ledger.enter(node.pk, found.cause, now, job, overrun_at=found.since)
 
 
 def _orders(node: Node, said: NodeBeat, now: datetime) -> NodeOrders:

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What `make setup` runs: system packages, then .venv. Running it again is always safe: it does nothing
-# when nothing is to do, and makes anew what an interrupted run left half-made.
+# when nothing is to do, and makes anew what an interrupted run left half-made. `setup.sh test` also
+# wants what only the tests need.
 set -euo pipefail
 
 # A strict umask of root's must not make .venv or a package's files unreadable to everybody else.
@@ -13,14 +14,43 @@ unset PYTHONPATH PYTHONHOME PIP_TARGET PIP_PREFIX PIP_ROOT
 export PIP_USER=0 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
 
 stamp=.venv/.setup-done
-programs=(ffmpeg ffprobe espeak-ng apertium)
+lists=(requirements/system.txt)
+# Where there is no apt; of names joined by a bar one is enough.
+programs=(ffmpeg ffprobe espeak-ng apertium "redis-server|valkey-server|redis-check-rdb")
 venv=2 # what look_at_venv last said
 
+listed() { printf '%s, ' "$@" | sed 's/, $//'; }
 say() { printf 'setup: %s\n' "$*"; }
 die() {
     printf 'setup: %s\n' "$*" >&2
     exit 1
 }
+
+one_is_there() {
+    local name
+    for name in "$@"; do
+        if command -v -- "$name" >/dev/null; then return 0; fi
+    done
+    return 1
+}
+
+# Ubuntu's Chromium is a snap, and its package of that name a stand-in that not every machine can
+# install: whoever has none there does without the tests that need it.
+on_ubuntu() { grep -qsx 'ID=ubuntu' /etc/os-release; }
+
+browsers=(chromium chromium-browser google-chrome)
+case ${1-} in
+'') ;;
+test)
+    if ! on_ubuntu; then
+        lists+=(requirements/system-test.txt)
+        programs+=("$(IFS='|' && printf '%s' "${browsers[*]}")" chromedriver)
+    elif ! one_is_there "${browsers[@]}"; then
+        say "there is no Chromium: \`snap install chromium\` brings it for the test in a browser"
+    fi
+    ;;
+*) die "The only thing that can be added is: test." ;;
+esac
 
 # ---------------------------------------------------------------------------------------- Python
 
@@ -80,7 +110,7 @@ wanted_packages() {
         python3*) [[ -z $with_python ]] || printf '%s\n' "$package" ;;
         *) printf '%s\n' "$package" ;;
         esac
-    done <requirements/system.txt
+    done < <(cat -- "${lists[@]}")
 }
 
 missing_packages() {
@@ -98,9 +128,11 @@ missing_packages() {
 }
 
 missing_programs() {
-    local name
-    for name in "${programs[@]}"; do
-        command -v -- "$name" >/dev/null || printf '%s\n' "$name"
+    local -a names
+    local alternatives
+    for alternatives in "${programs[@]}"; do
+        IFS='|' read -ra names <<<"$alternatives"
+        one_is_there "${names[@]}" || printf '%s\n' "${alternatives//|/ or }"
     done
 }
 
@@ -183,9 +215,9 @@ setup_system() {
     else
         mapfile -t missing < <(missing_programs)
         if ((${#missing[@]})); then
-            die "This system has no apt. Install these programs and run make setup again:" \
-                "${missing[*]}. With Apertium comes its English-Spanish pair; the sample lesson also" \
-                "wants the files of Debian's pocketsphinx-testdata and fonts-dejavu-core."
+            die "This system has no apt. Install these programs and run make again:" \
+                "$(listed "${missing[@]}"). With Apertium comes its English-Spanish pair; the sample" \
+                "lesson also wants the files of Debian's pocketsphinx-testdata and fonts-dejavu-core."
         fi
     fi
 }

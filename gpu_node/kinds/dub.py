@@ -11,15 +11,17 @@ lesson ── media ─┬─ picture ──────────────
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from gpu_node import process
+from gpu_node import process, report
 from gpu_node.artefacts import Store
 from gpu_node.contracts.base import Contract, InLanguage
 from gpu_node.contracts.blobs import Blob
+from gpu_node.contracts.dub import DubReport, SubtitleFiles
 from gpu_node.contracts.errors import DubfleetError, Reason
 from gpu_node.contracts.jobs import DubPayload
 from gpu_node.contracts.media import ExtractedAudio
@@ -29,19 +31,28 @@ from gpu_node.contracts.timeline import (
     TranscriptOrigin,
     Utterances,
 )
+from gpu_node.cost import Cost
 from gpu_node.engines import plan as plans
 from gpu_node.engines.asr import pocketsphinx
 from gpu_node.engines.mt import apertium, provided
 from gpu_node.engines.tts import espeak
 from gpu_node.graph import Graph, Stage
-from gpu_node.kinds.kind import Kind
+from gpu_node.kinds.kind import Delivery, Kind
 from gpu_node.languages import parse
 from gpu_node.media.subtitles import Cue, read_subtitles
+from gpu_node.runner import GraphResult
 from gpu_node.stages import captions, fitting, ingest, mixdown, muxing, scoring, utterances
 
 LESSON = "lesson"
 SUBTITLES = "subtitles"
 TARGET_SUBTITLES = "target_subtitles"
+
+VIDEO = "video"
+AUDIO = "audio"
+TARGET_VTT = "target_vtt"
+SOURCE_VTT = "source_vtt"
+TARGET_SRT = "target_srt"
+SOURCE_SRT = "source_srt"
 
 _VERSION = "1"
 _VERSION_TIMEOUT = 30.0
@@ -62,11 +73,43 @@ class Sheets:
 
 
 @dataclass(frozen=True, slots=True)
+class DubDelivery(Delivery):
+    """The report is the document."""
+
+    result: DubReport
+
+
+@dataclass(frozen=True, slots=True)
 class OpenedDub:
     """A dub that is ready to run."""
 
     graph: Graph
     plan: plans.EnginePlan
+    payload: DubPayload
+
+    def deliver(self, result: GraphResult, cost: Cost) -> DubDelivery:
+        """The dub's files, and the report on it."""
+        subtitles: SubtitleFiles = result.values["captions"]
+        files = {
+            VIDEO: result.values["mux"].video,
+            AUDIO: result.values["master"].audio,
+            TARGET_VTT: subtitles.target_vtt,
+            SOURCE_VTT: subtitles.source_vtt,
+            TARGET_SRT: subtitles.target_srt,
+            SOURCE_SRT: subtitles.source_srt,
+        }
+        return DubDelivery(
+            outputs={name: blob for name, blob in files.items() if blob is not None},
+            result=report.build(self.payload, self.plan, result, cost),
+        )
+
+
+def check() -> None:
+    """Whether this machine can dub at all. Raises PROGRAM_MISSING, ENGINE_FAILED."""
+    capabilities()
+    ffmpeg_version()
+    if shutil.which("ffprobe") is None:
+        raise process.missing_program("ffprobe")
 
 
 def capabilities(stop: threading.Event | None = None) -> plans.Capabilities:
@@ -95,7 +138,7 @@ def open_dub(
     )
     plan = choose(payload, sheets, capabilities(stop))
     with ExitStack() as engines:
-        yield OpenedDub(build(payload, plan, sheets, inputs[LESSON], engines), plan)
+        yield OpenedDub(build(payload, plan, sheets, inputs[LESSON], engines), plan, payload)
 
 
 def standard(payload: DubPayload) -> DubPayload:
@@ -314,4 +357,4 @@ def _finish(payload: DubPayload, media_version: str) -> tuple[Stage, ...]:
     )
 
 
-DUB = Kind("dub", DubPayload, open_dub)
+DUB = Kind("dub", DubPayload, open_dub, check)

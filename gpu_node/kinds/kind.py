@@ -11,19 +11,36 @@ from typing import Any, Generic, Protocol, TypeVar
 from pydantic import ValidationError
 
 from gpu_node.artefacts import Store
+from gpu_node.contracts.base import Document
 from gpu_node.contracts.blobs import Blob
 from gpu_node.contracts.errors import DubfleetError, Reason
 from gpu_node.contracts.jobs import JobSpec, Payload
+from gpu_node.cost import Cost
 from gpu_node.graph import Graph
+from gpu_node.runner import GraphResult
 
 P = TypeVar("P", bound=Payload)
 
 
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What a finished job gives: files by the names its kind knows them by, and a document."""
+
+    outputs: Mapping[str, Blob]
+    result: Document
+
+
 class Opened(Protocol):
-    """A job that is ready to run."""
+    """A job that is ready to run, and that knows what becomes of its finished graph."""
 
     @property
     def graph(self) -> Graph: ...
+
+    def deliver(self, result: GraphResult, cost: Cost) -> Delivery: ...
+
+
+def _needs_nothing() -> None:
+    """A kind that runs wherever this program does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +49,8 @@ class Kind(Generic[P]):
 
     `open(payload, inputs, store, stop)` refuses what cannot be done before any work begins. That
     may take seconds (engines are asked what they can do), so it gives up with CANCELLED when
-    `stop` is set meanwhile.
+    `stop` is set meanwhile. `check` raises DubfleetError when this machine lacks what every job of
+    the kind needs.
     """
 
     name: str
@@ -40,6 +58,7 @@ class Kind(Generic[P]):
     open: Callable[
         [P, Mapping[str, Blob], Store, threading.Event | None], AbstractContextManager[Opened]
     ]
+    check: Callable[[], None] = _needs_nothing
 
 
 def open_job(

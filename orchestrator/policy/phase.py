@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -79,32 +80,50 @@ def billed(node: NodeView) -> bool:
     )
 
 
-def cause(node: NodeView, policy: Policy, now: datetime) -> Cause | None:
-    """Why the node's present second is billed; None when it is not."""
-    if not billed(node):
+def idle_since(node: NodeView) -> datetime | None:
+    """Since when an awake node has had nothing to do; None when it is not ready or has a lease."""
+    if node.ready_at is None or node.lease is not None:
         return None
+    return max(node.ready_at, node.busy_until) if node.busy_until else node.ready_at
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Why a node's time is billed, and since when: None when it is not billed."""
+
+    cause: Cause | None
+    since: datetime
+
+
+def account(node: NodeView, policy: Policy, now: datetime) -> Account:
+    """What the node's present second is billed for.
+
+    A node that idles or boots for longer than the rules allow is billed for a failure from the
+    moment that they were broken, whenever that is noticed.
+    """
+    if not billed(node):
+        return Account(None, now)
     if node.wanted is Wanted.HELD:
-        return Cause.JOB if node.lease is not None else Cause.HOLD
-    where = phase(node, policy, now)
-    match where:
+        return Account(Cause.JOB if node.lease is not None else Cause.HOLD, now)
+    match phase(node, policy, now):
         case Phase.WORKING:
-            return Cause.JOB
+            return Account(Cause.JOB, now)
         case Phase.SHELVING:
-            return Cause.SHELVING
+            return Account(Cause.SHELVING, now)
         case Phase.DRAINING | Phase.STOPPING:
-            return Cause.DRAIN
+            return Account(Cause.DRAIN, now)
         case Phase.WAKING | Phase.BOOTING:
-            return _boot_cause(node, policy, now)
+            if node.awake_since is None:
+                # One that somebody else woke is not our boot.
+                return Account(Cause.BOOT if node.operation is not None else Cause.EXTERNAL, now)
+            return _until(Cause.BOOT, node.awake_since + policy.boot, now)
         case Phase.IDLE:
-            return Cause.IDLE
+            since = idle_since(node)
+            limit = policy.idle + policy.tick
+            return _until(Cause.IDLE, (since or now) + limit, now)
         case _:
-            return Cause.FAILURE
+            return Account(Cause.FAILURE, now)
 
 
-def _boot_cause(node: NodeView, policy: Policy, now: datetime) -> Cause:
-    """A server that somebody else woke is not our boot; one that takes too long is a failure."""
-    if node.awake_since is None:
-        return Cause.BOOT if node.operation is not None else Cause.EXTERNAL
-    if now - node.awake_since > policy.boot:
-        return Cause.FAILURE
-    return Cause.BOOT
+def _until(cause: Cause, limit: datetime, now: datetime) -> Account:
+    return Account(cause, now) if now <= limit else Account(Cause.FAILURE, limit)

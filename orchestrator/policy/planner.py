@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from gpu_node.contracts.node_api import WorkerState
-from orchestrator.policy.phase import Phase, phase
+from orchestrator.policy.phase import Phase, idle_since, phase
 from orchestrator.policy.site import settled
 from orchestrator.policy.views import FleetView, NodeView, Operation, Policy
 from orchestrator.states import CloudStatus, Gate, OperationKind, OperationOutcome, Wanted
@@ -127,13 +127,6 @@ def plan(fleet: FleetView) -> tuple[Step, ...]:
 def backoff(failures: int) -> timedelta:
     """How long a node is left alone after it could not be woken so many times in a row."""
     return timedelta(minutes=_BACKOFF_MINUTES[min(max(failures, 1), len(_BACKOFF_MINUTES)) - 1])
-
-
-def idle_since(node: NodeView) -> datetime | None:
-    """Since when an awake node has had nothing to do; None when it is not ready or has a lease."""
-    if node.ready_at is None or node.lease is not None:
-        return None
-    return max(node.ready_at, node.busy_until) if node.busy_until else node.ready_at
 
 
 def _expired(fleet: FleetView) -> Iterator[ExpireLease]:

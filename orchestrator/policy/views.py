@@ -20,6 +20,7 @@ class Policy:
     idle: timedelta
     boot: timedelta
     stop: timedelta
+    tick: timedelta
     operation: timedelta = timedelta(minutes=60)
     """Shelving by an image upload was seen to take up to this long (reference: immers.cloud)."""
 

@@ -28,7 +28,7 @@ from orchestrator.providers.local_state import Order, ServerState, Timing, Worke
 from orchestrator.providers.local_worker import (
     Command,
     LocalWorker,
-    celery_worker,
+    node_worker,
     worker_environment,
 )
 
@@ -156,7 +156,7 @@ def only_host(folder: Path) -> Iterator[None]:
         yield
 
 
-def main(command: Command = celery_worker) -> int:
+def main(command: Command = node_worker) -> int:
     """Run until told to stop; the exit status."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     stop = threading.Event()

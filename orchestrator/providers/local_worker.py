@@ -34,13 +34,9 @@ DISK_VARIABLE = "NODE_WORK_FOLDER"
 """Set for the worker and all it starts, to its own disk: by it they are known."""
 
 
-def celery_worker(name: str) -> tuple[str, ...]:
-    """The worker as on a GPU server."""
-    options = ("-c", "1", "-P", "prefork", "-E", "--without-gossip", "--without-mingle")
-    return (
-        *("-m", "celery", "-A", "gpu_node.worker", "worker", "-Q", f"node.{name}"),
-        *(*options, "-n", f"{name}@%h", "-l", "info"),
-    )
+def node_worker(_: str) -> tuple[str, ...]:
+    """The worker as on a GPU server; it knows its name from its environment."""
+    return ("-m", "gpu_node.worker")
 
 
 def worker_environment(

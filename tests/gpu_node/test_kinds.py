@@ -1,137 +1,27 @@
-"""A job kind is data: a second one, made of nothing but what is in this file, runs like the dub."""
+"""A job kind is data: a second one (`tests.support.count_kind`) runs like the dub."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from gpu_node.artefacts import Store, digest_file
-from gpu_node.contracts.base import Contract
 from gpu_node.contracts.blobs import Blob
-from gpu_node.contracts.errors import DubfleetError, ItemFailed, Reason, stopped
+from gpu_node.contracts.errors import DubfleetError, Reason
 from gpu_node.contracts.jobs import JobSpec, Payload
-from gpu_node.graph import Graph, Outcomes, Stage, StageContext
+from gpu_node.cost import Cost
+from gpu_node.graph import Graph, Stage
 from gpu_node.kinds.dub import DUB
 from gpu_node.kinds.kind import Kind, open_job
 from gpu_node.runner import run_graph
+from tests.support.count_kind import COUNT, Counter, CountReport, OpenedCount, Total, split
 
-# The kind: count the words of a text, line by line, some of them not at all.
-
-
-class CountPayload(Payload):
-    kind: Literal["count"] = "count"
-    version: Literal[1] = 1
-    longest_line: int = 80
-
-
-class Line(Contract):
-    id: str
-    text: str
-
-
-class Lines(Contract):
-    items: tuple[Line, ...]
-
-
-class Ignored(Contract):
-    words: tuple[str, ...]
-
-
-class LineLimit(Contract):
-    characters: int
-
-
-class Count(Contract):
-    words: int
-
-
-class Total(Contract):
-    words: int
-    uncounted: tuple[str, ...]
-    page: Blob
-
-
-def split(ctx: StageContext, text: Blob) -> Lines:
-    read = ctx.path(text).read_text(encoding="utf-8").splitlines()
-    return Lines(items=tuple(Line(id=f"l{n:03}", text=line) for n, line in enumerate(read, 1)))
-
-
-def ignored(ctx: StageContext, words: Blob) -> Ignored:
-    return Ignored(words=tuple(ctx.path(words).read_text(encoding="utf-8").split()))
-
-
-@dataclass(slots=True)
-class Counter:
-    """Stands for an engine: it is opened with the job and closed with it."""
-
-    counted: list[str] = field(default_factory=list)
-    closed: bool = False
-
-    def count(self, settings: LineLimit, item: Line, ignored: Ignored) -> Count:
-        self.counted.append(item.id)
-        if len(item.text) > settings.characters:
-            raise ItemFailed(Reason.NOTHING_TO_SPEAK, "This line is too long: break it.")
-        return Count(words=sum(word not in ignored.words for word in item.text.split()))
-
-
-def total(ctx: StageContext, counts: Outcomes[Count]) -> Total:
-    page = ctx.new_file("page.txt")
-    page.write_text("\n".join(f"{key} {one.words}" for key, one in counts.values.items()))
-    return Total(
-        words=sum(one.words for one in counts.values.values()),
-        uncounted=tuple(counts.failures),
-        page=ctx.keep(page),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class OpenedCount:
-    graph: Graph
-    counter: Counter
-
-
-@contextmanager
-def open_count(
-    payload: CountPayload,
-    inputs: Mapping[str, Blob],
-    store: Store,
-    stop: threading.Event | None = None,
-) -> Iterator[OpenedCount]:
-    if stop is not None and stop.is_set():
-        raise stopped()
-    if inputs.keys() != {"text", "ignored"}:
-        raise DubfleetError(Reason.INPUT_MISSING, "A count needs a text and the ignored words.")
-    counter = Counter()
-    limit = LineLimit(characters=payload.longest_line)
-    stages = (
-        Stage("split", "1", split, {"text": "text"}),
-        Stage("ignored", "1", ignored, {"words": "ignored_words"}),
-        Stage(
-            "count",
-            "1",
-            counter.count,
-            {"ignored": "ignored"},
-            settings=limit,
-            each="split",
-            concurrency=2,
-        ),
-        Stage("total", "1", total, {"counts": "count"}),
-    )
-    sources = {"text": inputs["text"], "ignored_words": inputs["ignored"]}
-    try:
-        yield OpenedCount(Graph(sources, stages), counter)
-    finally:
-        counter.closed = True
-
-
-COUNT = Kind("count", CountPayload, open_count)
 KINDS: Mapping[str, Kind[Any]] = {kind.name: kind for kind in (DUB, COUNT)}
 
 TEXT = """It was the best of times
@@ -180,6 +70,14 @@ def test_a_second_kind_runs_by_the_same_runner(store: Store, inputs: Mapping[str
     assert store.path(done.page).read_text() == "l001 4\nl003 0\nl004 4"
     failure = result.values["count"].failures["l002"]
     assert (failure.stage, failure.sentence) == ("count", "This line is too long: break it.")
+
+
+def test_a_second_kind_says_what_it_gives(store: Store, inputs: Mapping[str, Blob]) -> None:
+    with open_job(sent({"kind": "count", "version": 1}, inputs), KINDS, store) as opened:
+        result = run_graph(opened.graph, store)
+        delivery = opened.deliver(result, Cost(seconds=2.5, peak_memory_mb=100.0))
+    assert delivery.outputs == {"page": result.values["total"].page}
+    assert delivery.result == CountReport(words=8, uncounted=("l002",), seconds=2.5)
 
 
 def test_a_second_kind_does_no_work_twice_either(

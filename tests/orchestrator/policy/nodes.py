@@ -20,6 +20,7 @@ POLICY = Policy(
     idle=timedelta(minutes=15),
     boot=timedelta(minutes=5),
     stop=timedelta(seconds=55),
+    tick=timedelta(seconds=10),
 )
 
 

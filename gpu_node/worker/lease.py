@@ -1,0 +1,162 @@
+"""The hold on a job: a thread that renews it, and the word that the work is no longer wanted."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Self
+
+from gpu_node.client import NodeClient, Refused, SiteAway
+from gpu_node.contracts.node_api import JobBeat, RefusalReason
+from gpu_node.worker.progress import Stages, steps
+
+log = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 0.1
+_SHORTEST_SECONDS, _LONGEST_SECONDS = 0.1, 60.0
+
+
+class Why(StrEnum):
+    """Why a job is not gone on with."""
+
+    SUPERSEDED = "superseded"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+    STOPPING = "stopping"
+
+
+_OVER = {
+    RefusalReason.SUPERSEDED: Why.SUPERSEDED,
+    RefusalReason.CANCELLED: Why.CANCELLED,
+    RefusalReason.JOB_UNKNOWN: Why.UNKNOWN,
+}
+"""Refusals that end the work. All others are trouble between the site and us, and may pass."""
+
+
+class Dropped(Exception):
+    """The job is not gone on with."""
+
+    def __init__(self, why: Why) -> None:
+        super().__init__(why)
+        self.why = why
+
+
+class Lease:
+    """Renews a job's lease until it is left, and sets `stop` when the work is to end.
+
+    A site that is away ends nothing: the heartbeat is tried again for as long as the work goes on,
+    and a lease that ran out counts again if nobody took the job.
+    """
+
+    def __init__(
+        self,
+        client: NodeClient,
+        job: str,
+        token: str,
+        *,
+        every: float,
+        stopping: Callable[[], bool],
+        downloads: Mapping[str, str] | None = None,
+    ) -> None:
+        self.stop = threading.Event()
+        """For the graph. It may also be set by the runner, after an error of its own."""
+        self.stages = Stages()
+        self._client = client
+        self._job, self._token = job, token
+        self._every = min(max(every, _SHORTEST_SECONDS), _LONGEST_SECONDS)
+        self._stopping = stopping
+        self._downloads = dict(downloads or {})
+        self._over: Why | None = None
+        self._told_at: float | None = None
+        self._left = threading.Event()
+        self._beating = threading.Lock()
+        self._heard = True
+        self._thread = threading.Thread(target=self._run, name="lease", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # The thread is a daemon and may be waiting for an answer that nobody needs any more.
+        self._left.set()
+
+    def link(self, name: str) -> str | None:
+        """Where an input is to be had."""
+        return self._downloads.get(name)
+
+    def look(self, grace: float = 0.0) -> None:
+        """Raise Dropped if the work is to end; a worker that stops may have `grace` seconds."""
+        if self._over is not None:
+            raise Dropped(self._over)
+        if self._stopping():
+            now = time.monotonic()
+            self._told_at = self._told_at or now
+            if now - self._told_at >= grace:
+                raise Dropped(Why.STOPPING)
+
+    def pause(self, seconds: float, grace: float = 0.0) -> None:
+        """Wait. Raises Dropped as soon as the work is to end."""
+        deadline = time.monotonic() + seconds
+        self.look(grace)
+        while (left := deadline - time.monotonic()) > 0:
+            self._left.wait(min(left, _LOOK_SECONDS))
+            self.look(grace)
+
+    def end(self, refused: Refused) -> None:
+        """The server has refused something for good. Raises Dropped if that ends the work."""
+        why = _OVER.get(refused.reason)
+        if why is not None:
+            self._over = self._over or why
+            self.stop.set()
+            raise Dropped(self._over)
+
+    def beat(self) -> bool:
+        """Renew the lease now; whether that was heard. A failure is logged, the next one comes."""
+        with self._beating:
+            done = self.stages.now()
+            try:
+                orders = self._client.job_beat(
+                    self._job, JobBeat(token=self._token, steps=steps(done), stages=done[:200])
+                )
+            except SiteAway as trouble:
+                self._note(heard=False, said=str(trouble))
+            except Refused as refused:
+                self._refused(refused)
+                return False
+            else:
+                self._note(heard=True, said="The main server answers again.")
+                self._downloads.update(orders.downloads)
+            return self._heard
+
+    def _refused(self, refused: Refused) -> None:
+        try:
+            self.end(refused)
+        except Dropped as dropped:
+            if not self._left.is_set():
+                log.info("job %s is not wanted any more: %s", self._job, dropped.why)
+        else:
+            self._note(heard=False, said=f"The heartbeat was refused: {refused}")
+
+    def _run(self) -> None:
+        due = time.monotonic() + self._every
+        while not self._left.wait(_LOOK_SECONDS):
+            if self._stopping():
+                self._told_at = self._told_at or time.monotonic()
+                self.stop.set()
+            if time.monotonic() < due:
+                continue
+            due = time.monotonic() + self._every
+            try:
+                self.beat()
+            except Exception:  # the thread has to live for as long as the work does
+                log.exception("a heartbeat of job %s failed", self._job)
+
+    def _note(self, *, heard: bool, said: str) -> None:
+        """Log a change, not every beat."""
+        if heard != self._heard:
+            log.warning("job %s: %s", self._job, said)
+        self._heard = heard

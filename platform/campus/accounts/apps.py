@@ -1,0 +1,10 @@
+"""The Django app."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class AccountsConfig(AppConfig):
+    name = "campus.accounts"
+    verbose_name = "Accounts"

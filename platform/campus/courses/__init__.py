@@ -1,0 +1,1 @@
+"""Courses and lessons: from a partner's upload to the catalogue."""

@@ -1,0 +1,1 @@
+"""Approved dubs on their way to the video host."""

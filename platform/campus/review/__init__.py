@@ -1,0 +1,1 @@
+"""Comparing original and dub, and deciding."""

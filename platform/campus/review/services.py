@@ -1,0 +1,94 @@
+"""Deciding about a dub. The dub that was looked at is part of every decision."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from campus.accounts.models import User
+from campus.publishing.services import TICK_TASK
+from campus.queues import ring_after_commit
+from campus.refusals import Refused
+from campus.voiceovers import services as voiceovers
+from campus.voiceovers.models import Utterance, Voiceover
+from campus.voiceovers.states import VoiceoverState
+
+_REVIEW = VoiceoverState.IN_REVIEW
+_ANOTHER_DUB = "This lesson was dubbed again since you opened the page: reload it and look again."
+
+
+def keep_original(line: Utterance, keep: bool, by: User, now: datetime) -> None:
+    """Say that the original may be heard where a line could not be spoken, or take it back.
+
+    Raises Refused.
+    """
+    with transaction.atomic():
+        # The voiceover's row orders us against somebody who approves at the same time.
+        voiceover = Voiceover.objects.select_for_update().get(pk=line.voiceover_id)
+        if voiceover.current_state is not _REVIEW:
+            raise Refused(_not_in_review(voiceover))
+        decided = {"decided_by": by, "decided_at": now} if keep else _UNDECIDED
+        lines = Utterance.objects.filter(pk=line.pk).exclude(blocker="")
+        if not lines.update(keep_original=keep, **decided):
+            raise Refused("There is nothing to decide about this line.")
+    line.refresh_from_db()
+
+
+_UNDECIDED: dict[str, None] = {"decided_by": None, "decided_at": None}
+
+
+def approve(voiceover: Voiceover, dub: UUID, by: User, now: datetime) -> None:
+    """Good enough to be published: it is, from here on. Raises Refused."""
+    with transaction.atomic():
+        voiceover = Voiceover.objects.select_for_update().get(pk=voiceover.pk)
+        _require(voiceover, dub)
+        if left := undecided(voiceover):
+            raise Refused(
+                f"{left} line{'s' if left > 1 else ''} could not be spoken: "
+                f"decide about {'each' if left > 1 else 'it'} before you approve."
+            )
+        approved = {"approved_by": by, "approved_at": now, "withheld": False}
+        new = VoiceoverState.APPROVED
+        if not voiceovers.move(voiceover, _REVIEW, new, now, by=by, where={"job": dub}, **approved):
+            raise Refused(_not_in_review(voiceover))
+        ring_after_commit(TICK_TASK)
+
+
+def request_changes(voiceover: Voiceover, dub: UUID, reason: str, by: User, now: datetime) -> None:
+    """Not good enough, and why. Raises Refused."""
+    reason = reason.strip()
+    if not reason:
+        raise Refused("Write what has to be changed.")
+    with transaction.atomic():
+        voiceover = Voiceover.objects.select_for_update().get(pk=voiceover.pk)
+        old = voiceover.current_state
+        if not (old is VoiceoverState.APPROVED and voiceover.withheld):
+            # One that was taken off the video host may be sent back as well.
+            _require(voiceover, dub)
+        new = VoiceoverState.CHANGES_REQUESTED
+        where = {"job": dub}
+        if not voiceovers.move(voiceover, old, new, now, by=by, sentence=reason, where=where):
+            raise Refused(_ANOTHER_DUB)
+
+
+def undecided(voiceover: Voiceover) -> int:
+    """How many lines still need a decision."""
+    return voiceover.utterances.exclude(blocker="").filter(keep_original=False).count()
+
+
+def _require(voiceover: Voiceover, dub: UUID) -> None:
+    if voiceover.current_state is not _REVIEW:
+        raise Refused(_not_in_review(voiceover))
+    if voiceover.job_id != dub:
+        raise Refused(_ANOTHER_DUB)
+
+
+def _not_in_review(voiceover: Voiceover) -> str:
+    last = voiceover.events.select_related("by").last()
+    who = f" ({last.by})" if last is not None and last.by is not None else ""
+    return (
+        "It is not waiting for review any more: somebody else was faster"
+        f"{who}. It is now “{voiceover.get_state_display()}”."
+    )

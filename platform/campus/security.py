@@ -1,0 +1,65 @@
+"""What stands between the world and the views."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from django.conf import settings
+from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.core.exceptions import SuspiciousOperation
+from django.core.files.uploadhandler import FileUploadHandler
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+
+
+class ContentSecurityPolicy:
+    """Scripts and styles come from our own files only."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self._get_response(request)
+        admin = request.path.startswith("/admin/")
+        policy = (
+            settings.ADMIN_CONTENT_SECURITY_POLICY if admin else settings.CONTENT_SECURITY_POLICY
+        )
+        response.headers.setdefault("Content-Security-Policy", policy)
+        return response
+
+
+class LoginRequired(LoginRequiredMiddleware):
+    """Every page wants a login, except those that say otherwise and the machines' own doors."""
+
+    def process_view(
+        self,
+        request: HttpRequest,
+        view_func: Callable[..., HttpResponseBase],
+        view_args: tuple[Any, ...],
+        view_kwargs: dict[str, Any],
+    ) -> HttpResponseBase | None:
+        if request.path.startswith(settings.LOGIN_FREE_PREFIXES):
+            return None
+        return super().process_view(request, view_func, view_args, view_kwargs)
+
+    def handle_no_permission(
+        self, request: HttpRequest, view_func: Callable[..., HttpResponseBase]
+    ) -> HttpResponseBase:
+        if request.headers.get("HX-Request") == "true":
+            # A redirect would put the login page into the middle of the page that polled.
+            return HttpResponse(status=204, headers={"HX-Refresh": "true"})
+        return super().handle_no_permission(request, view_func)
+
+
+class NoFiles(FileUploadHandler):
+    """Refuses any file: the pages that take one bring handlers of their own."""
+
+    def new_file(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise SuspiciousOperation("This page takes no files.")
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
+        return None
+
+    def file_complete(self, file_size: int) -> None:
+        return None

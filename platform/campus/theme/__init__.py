@@ -1,0 +1,1 @@
+"""The look: base template, style sheet, scripts, template tags."""

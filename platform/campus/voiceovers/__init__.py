@@ -1,0 +1,1 @@
+"""Dubs of lessons: asked for, under way, done."""
