@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test demo serve test lint lock soak bench-assembly clean
+.PHONY: help setup setup-test demo serve test lint lock soak bench-assembly bench-broker clean
 
 # Scripts in .venv/bin are run by its python, because a script's first line cannot hold every path:
 # a quote in the name of a folder above is enough to break it.
@@ -14,6 +14,8 @@ unexport PYTHONPATH PYTHONHOME
 # written: $(value) keeps make from expanding it, and no shell ever reads it.
 FROM ?= en
 TO ?= es
+# What is run a second time, on a private PostgreSQL.
+ON_POSTGRES = $(wildcard tests/orchestrator/test_*.py) tests/orchestrator/simulation/test_scenarios.py
 override LESSON := $(value LESSON)
 override FROM := $(value FROM)
 override TO := $(value TO)
@@ -28,7 +30,7 @@ setup: ## install what is missing: system packages, then .venv
 setup-test:
 	@bash requirements/setup.sh test
 
-demo: setup ## dub a lesson: LESSON=video.mp4 (else the sample), FROM=en TO=es
+demo: setup ## take a lesson from upload to sale: LESSON=video.mp4 (else the sample), FROM=en TO=es
 	@.venv/bin/python -m gpu_node.demo
 
 serve: setup ## run the whole site until Ctrl-C: ARGS='--port 8080' for another port
@@ -36,8 +38,12 @@ serve: setup ## run the whole site until Ctrl-C: ARGS='--port 8080' for another 
 
 test: setup-test ## run the tests: ARGS='-k name' for some of them
 	.venv/bin/python -m pytest -n 2 --dist loadfile -m "not soak" $(ARGS)
+ifeq ($(strip $(ARGS)),)
+	.venv/bin/python -m tests.support.postgres -- .venv/bin/python -m pytest -q -n 2 \
+	    --dist loadfile -m "not soak" $(ON_POSTGRES)
+endif
 
-soak: setup ## run the long tests
+soak: setup-test ## run the long tests
 	.venv/bin/python -m pytest -m soak $(ARGS)
 
 lint: setup ## check style, format, types and who may import whom
@@ -45,6 +51,9 @@ lint: setup ## check style, format, types and who may import whom
 	.venv/bin/ruff format --check .
 	.venv/bin/python -m mypy
 	.venv/bin/python .venv/bin/lint-imports
+
+bench-broker: setup-test ## measure what is left after Redis is killed, flushed, or cut off
+	.venv/bin/python -m benchmarks.broker $(ARGS)
 
 bench-assembly: setup ## measure how the dubbed track is put together
 	.venv/bin/python -m benchmarks.assembly $(ARGS)

@@ -82,7 +82,7 @@ class Worker:
         self._supervised = supervised
         self._log = folder / "worker.log"
         self._environment = {
-            **{key: os.environ[key] for key in PASSED_ON if key in os.environ},
+            **{key: os.environ[key] for key in (*PASSED_ON, "TRANSPORT") if key in os.environ},
             "PYTHONPATH": f"{_ROOT}{os.pathsep}{_ROOT / 'platform'}",
             **_environment(profile, redis_url),
             "DIARY": str(self.diary.path),

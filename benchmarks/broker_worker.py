@@ -6,6 +6,7 @@ profile's own settings need in the environment.
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
@@ -28,6 +29,10 @@ def make_app(profile: Profile) -> Celery:
         app.config_from_object("campus.celery_settings")
         # As campus.celery does when a worker starts.
         app.conf.broker_transport_options = PATIENT
+    app.conf.broker_transport_options = {
+        **app.conf.broker_transport_options,
+        **json.loads(os.environ.get("TRANSPORT", "{}")),
+    }
     app.task(name=TASK, shared=False)(work)
     signals.worker_ready.connect(_ready, weak=False)
     return app

@@ -78,7 +78,7 @@ class Timeouts:
     """Seconds for a connection to be made, and for the server to say something."""
 
     connect: float = 5.0
-    read: float = 20.0
+    read: float = 10.0
 
     @property
     def pair(self) -> tuple[float, float]:

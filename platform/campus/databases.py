@@ -9,7 +9,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from gpu_node.contracts.settings import SettingError
 
 _BUSY_SECONDS = 20
-_WRONG = "DATABASE_URL is wrong: write sqlite:///folder/file or postgresql://user:password@host/name."
+_WRONG = (
+    "DATABASE_URL is wrong: write sqlite:///folder/file or postgresql://user:password@host/name."
+)
 
 
 def database(url: str, default_file: Path) -> dict[str, Any]:

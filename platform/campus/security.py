@@ -11,6 +11,7 @@ from django.core.exceptions import SuspiciousOperation
 from django.core.files.uploadhandler import FileUploadHandler
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from typing_extensions import override
 
 
 class ContentSecurityPolicy:
@@ -41,25 +42,24 @@ class LoginRequired(LoginRequiredMiddleware):
     ) -> HttpResponseBase | None:
         if request.path.startswith(settings.LOGIN_FREE_PREFIXES):
             return None
-        return super().process_view(request, view_func, view_args, view_kwargs)
-
-    def handle_no_permission(
-        self, request: HttpRequest, view_func: Callable[..., HttpResponseBase]
-    ) -> HttpResponseBase:
-        if request.headers.get("HX-Request") == "true":
+        refusal = super().process_view(request, view_func, view_args, view_kwargs)
+        if refusal is not None and request.headers.get("HX-Request") == "true":
             # A redirect would put the login page into the middle of the page that polled.
             return HttpResponse(status=204, headers={"HX-Refresh": "true"})
-        return super().handle_no_permission(request, view_func)
+        return refusal
 
 
 class NoFiles(FileUploadHandler):
     """Refuses any file: the pages that take one bring handlers of their own."""
 
+    @override
     def new_file(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise SuspiciousOperation("This page takes no files.")
 
+    @override
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
         return None
 
+    @override
     def file_complete(self, file_size: int) -> None:
         return None

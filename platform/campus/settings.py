@@ -93,7 +93,7 @@ TEMPLATES = [
 
 # Who may do what.
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = ["campus.accounts.backend.RoleBackend"]
+AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (

@@ -3,7 +3,7 @@
 Some words are ignored, and lines that are too long are not counted at all. For tests that watch it
 from outside, `diary` names a file that gets a line for each line counted, and `gate` one that keeps
 every line with the word "wait" waiting for as long as it exists; with "deaf" it does not even
-listen when it is told to stop.
+listen when it is told to stop. Lines with the word "nap" take a twentieth of a second.
 """
 
 from __future__ import annotations
@@ -95,6 +95,8 @@ class Counter:
             if ctx.stop.wait(0.02) and "deaf" not in words:
                 raise stopped()
             time.sleep(0.02)
+        if "nap" in words:
+            time.sleep(0.05)
         if "crash" in words:
             raise RuntimeError("this line is a mistake")
         if len(item.text) > settings.characters:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.contrib.auth.password_validation import validate_password
 from django.http import HttpRequest
+from typing_extensions import override
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminPasswordWidget
@@ -18,7 +19,14 @@ from campus.accounts.models import User
 admin.site.unregister(Group)
 
 
-class NewUserForm(forms.ModelForm):
+if TYPE_CHECKING:
+    _UserModelForm = forms.ModelForm[User]
+else:
+    # Django's own class takes no parameter; its stubs want one.
+    _UserModelForm = forms.ModelForm
+
+
+class NewUserForm(_UserModelForm):
     """A user and a first password."""
 
     password = forms.CharField(widget=UnfoldAdminPasswordWidget)
@@ -55,7 +63,7 @@ class UserForm(NewUserForm):
         self.instance.password = User.objects.values_list("password", flat=True).get(
             pk=self.instance.pk
         )
-        user: User = forms.ModelForm.save(self, commit=commit)
+        user: User = _UserModelForm.save(self, commit=commit)
         return user
 
 
@@ -74,14 +82,18 @@ class UserAdmin(ModelAdmin):
 
     def get_form(
         self, request: HttpRequest, obj: User | None = None, change: bool = False, **kwargs: Any
-    ) -> type[forms.ModelForm]:
+    ) -> type[_UserModelForm]:
         form = UserForm if obj else NewUserForm
         fields = ["username", "name", "email", "role", "password"] + (["is_active"] if obj else [])
-        return super().get_form(request, obj, change, **{**kwargs, "form": form, "fields": fields})
+        kwargs |= {"form": form, "fields": fields}
+        made: type[_UserModelForm] = super().get_form(request, obj, change, **kwargs)
+        return made
 
+    @override
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
         fields = ["username", "name", "email", "role", "password"] + (["is_active"] if obj else [])
         return [(None, {"fields": fields})]
 
+    @override
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return False

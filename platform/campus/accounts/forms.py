@@ -15,7 +15,7 @@ class LoginForm(AuthenticationForm):
     """Name and password, and no more guesses than the throttle allows."""
 
     error_messages = {
-        "invalid_login": "That name and password do not belong together. Mind upper and lower case.",
+        "invalid_login": "This name and password do not belong together. Mind capitals.",
         "inactive": "This account is switched off.",
         "throttled": "Too many wrong passwords. Wait 15 minutes and try again.",
     }

@@ -73,11 +73,11 @@ class User(AbstractBaseUser):
     def get_short_name(self) -> str:
         return self.username
 
-    def has_perm(self, perm: str, obj: object = None) -> bool:  # noqa: ARG002  Django's signature
+    def has_perm(self, perm: str, _obj: object = None) -> bool:
         return self.is_active and allows(Role(self.role), perm)
 
-    def has_perms(self, perm_list: Iterable[str], obj: object = None) -> bool:
-        return all(self.has_perm(perm, obj) for perm in perm_list)
+    def has_perms(self, perm_list: Iterable[str], _obj: object = None) -> bool:
+        return all(self.has_perm(perm) for perm in perm_list)
 
     def has_module_perms(self, app_label: str) -> bool:
         return self.is_active and any(

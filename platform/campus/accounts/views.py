@@ -34,4 +34,3 @@ class Logout(LogoutView):
 def home(request: HttpRequest) -> HttpResponse:
     """Everybody's own first page."""
     return redirect(_HOMES[Role(user_of(request).role)])
-

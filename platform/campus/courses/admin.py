@@ -36,8 +36,7 @@ class LessonInline(ReadOnlyInline[Lesson]):
     """A course's lessons."""
 
     model = Lesson
-    fields = ["number", "lesson", "length", "languages"]
-    readonly_fields = fields
+    fields = readonly_fields = ("number", "lesson", "length", "languages")
     show_change_link = False
     hide_title = True
     verbose_name_plural = "Lessons"
@@ -93,7 +92,8 @@ class CourseAdmin(ReadOnlyAdmin[Course]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Course]:
         rows = super().get_queryset(request).select_related("owner")
-        return rows.annotate(lessons_there=Count("lessons"))
+        counted: QuerySet[Course] = rows.annotate(lessons_there=Count("lessons"))
+        return counted
 
     @display(description="State", ordering="state")
     def state_shown(self, course: Course) -> SafeString:
@@ -264,9 +264,7 @@ class LessonAdmin(ReadOnlyAdmin[Lesson]):
         title = f"Generate voiceover: {lesson.title}"
         return self.page(request, "admin/courses/generate.html", title, lesson, **context)
 
-    def has_generate_permission(
-        self, request: HttpRequest, object_id: str | None = None
-    ) -> bool:
+    def has_generate_permission(self, request: HttpRequest, _: str | None = None) -> bool:
         return user_of(request).has_perm(GENERATE)
 
 
@@ -294,9 +292,7 @@ def _generate(request: HttpRequest, lesson: Lesson) -> HttpResponse:
     return redirect("admin:courses_lesson_change", lesson.pk)
 
 
-def _may(
-    request: HttpRequest, permission: str, object_id: str | None, state: CourseState
-) -> bool:
+def _may(request: HttpRequest, permission: str, object_id: str | None, state: CourseState) -> bool:
     """Whether the role allows it, and, where a course is looked at, its state."""
     if not user_of(request).has_perm(permission):
         return False

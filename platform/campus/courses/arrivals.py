@@ -69,4 +69,3 @@ def _require_within(cues: tuple[Cue, ...], duration: float) -> None:
             f"A line begins at {clock(last)}, but the lesson ends at {clock(duration)}: "
             "check that these are this lesson's subtitles."
         )
-

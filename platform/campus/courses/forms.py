@@ -94,7 +94,9 @@ class SubtitlesForm(forms.Form):
         error_messages={"required": "Choose a subtitle file."},
     )
 
-    def __init__(self, *args: Any, source: str, given: list[LessonSubtitles], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, source: str, given: list[LessonSubtitles], **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.initial.setdefault("language", source)
         there = ", ".join(name(row.language) for row in given)

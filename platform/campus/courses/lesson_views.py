@@ -83,9 +83,7 @@ def change(request: HttpRequest, lesson_id: UUID) -> HttpResponseBase:
     given = form.cleaned_data
     try:
         if given["video"] is not None:
-            uploads.replace_video(
-                lesson, given["video"], given["whole_size"], DATABASE_CLOCK.now()
-            )
+            uploads.replace_video(lesson, given["video"], given["whole_size"], DATABASE_CLOCK.now())
         services.rename_lesson(lesson, given["title"])
     except Refused as refused:
         return _form_page(request, lesson.course, lesson, form, refused.sentence, 422)

@@ -19,7 +19,7 @@ CURRENCIES = ["EUR", "USD", "RUB"]
 
 
 class Course(models.Model):
-    """A partner's course. `held_back`: an admin took it off sale, so it does not go back by itself."""
+    """A partner's course. `held_back`: an admin took it off sale, and has to put it back."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="courses")

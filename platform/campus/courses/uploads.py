@@ -50,7 +50,7 @@ def takes_files(
 
         @csrf_exempt
         @wraps(view)
-        def receive(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        def receive(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             if announced(request) > settings.UPLOAD_MAX_BYTES + _FORM_BYTES:
                 return refuse(request, too_big(), 413, *args, **kwargs)
             request.upload_handlers = [TemporaryFileUploadHandler(request)]
@@ -77,7 +77,7 @@ def too_big() -> str:
 
 
 def add_lesson(
-    course: Course, title: str, upload: UploadedFile, whole_size: int | None, now: datetime
+    course: Course, title: str, upload: UploadedFile[bytes], whole_size: int | None, now: datetime
 ) -> Lesson:
     """Take a video in as the course's last lesson. Raises Refused."""
     facts = _look(upload, whole_size)
@@ -98,7 +98,7 @@ def add_lesson(
 
 
 def replace_video(
-    lesson: Lesson, upload: UploadedFile, whole_size: int | None, now: datetime
+    lesson: Lesson, upload: UploadedFile[bytes], whole_size: int | None, now: datetime
 ) -> None:
     """Put another video in a lesson's place; its subtitles stay. Raises Refused."""
     facts = _look(upload, whole_size)
@@ -110,7 +110,9 @@ def replace_video(
         )
 
 
-def set_subtitles(lesson: Lesson, language: str, upload: UploadedFile, now: datetime) -> None:
+def set_subtitles(
+    lesson: Lesson, language: str, upload: UploadedFile[bytes], now: datetime
+) -> None:
     """Take subtitles in, in place of any of that language. Raises Refused."""
     if (upload.size or 0) > SUBTITLES_MAX_BYTES:
         raise Refused(f"Subtitles may have up to {size(SUBTITLES_MAX_BYTES)}.")
@@ -131,7 +133,7 @@ def set_subtitles(lesson: Lesson, language: str, upload: UploadedFile, now: date
         )
 
 
-def _look(upload: UploadedFile, whole_size: int | None) -> MediaInfo:
+def _look(upload: UploadedFile[bytes], whole_size: int | None) -> MediaInfo:
     if whole_size is not None and upload.size != whole_size:
         raise Refused("Only a part of the file arrived. Please upload it again.")
     if (upload.size or 0) > settings.UPLOAD_MAX_BYTES:
@@ -143,7 +145,7 @@ def _look(upload: UploadedFile, whole_size: int | None) -> MediaInfo:
 
 
 def _video_fields(
-    upload: UploadedFile, facts: MediaInfo, digest: str, ending: str
+    upload: UploadedFile[bytes], facts: MediaInfo, digest: str, ending: str
 ) -> dict[str, Any]:
     return {
         "file_name": tidy_file_name(upload.name or "", FILE_NAME_LENGTH),
@@ -152,4 +154,3 @@ def _video_fields(
         "duration": facts.duration,
         "media": facts.model_dump(mode="json"),
     }
-

@@ -16,20 +16,26 @@ class AttemptInline(ReadOnlyInline[Attempt]):
     """The tries at a job. Hashes of tokens are nobody's business."""
 
     model = Attempt
-    fields = ["number", "node", "outcome", "claimed_at", "ended_at", "reason", "sentence"]
-    readonly_fields = fields
+    fields = readonly_fields = ("number", "node", "outcome", "claimed_at", "ended_at", "reason", "sentence")
 
 
 class JobEventInline(ReadOnlyInline[JobEvent]):
     model = JobEvent
-    fields = ["at", "old", "new", "reason", "sentence"]
-    readonly_fields = fields
+    fields = readonly_fields = ("at", "old", "new", "reason", "sentence")
     show_change_link = False
 
 
 @admin.register(Job)
 class JobAdmin(ReadOnlyAdmin[Job]):
-    list_display = ["id", "kind", "state_shown", "labels", "created_at", "started_at", "finished_at"]
+    list_display = [
+        "id",
+        "kind",
+        "state_shown",
+        "labels",
+        "created_at",
+        "started_at",
+        "finished_at",
+    ]
     list_filter = ["state", "kind", "reason"]
     search_fields = ["id", "dedupe", "tenant"]
     ordering = ["-created_at"]

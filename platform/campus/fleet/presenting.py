@@ -101,5 +101,3 @@ def _card(report: NodeReport, jobs: dict[str, Job], since: datetime | None) -> N
         billed=sum(report.seconds.values()),
         orders=orders(report.wanted, report.parked),
     )
-
-

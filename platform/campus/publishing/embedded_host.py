@@ -167,7 +167,7 @@ def _fault(video: Path) -> str:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """The same file under another name where the disk allows it: dubs are large and never change."""
+    """The same file under another name where the disk allows it: dubs are large and stay as is."""
     try:
         os.link(source, target)
     except OSError:

@@ -42,9 +42,7 @@ def languages(course: Course) -> set[str]:
 
 def offer(now: datetime) -> None:
     """Put on sale every accepted course that is complete, has a price, and is not held back."""
-    ready = Course.objects.filter(
-        state=CourseState.ACCEPTED, held_back=False, price__isnull=False
-    )
+    ready = Course.objects.filter(state=CourseState.ACCEPTED, held_back=False, price__isnull=False)
     for course in ready:
         with transaction.atomic():
             if languages(course):

@@ -53,7 +53,7 @@ _Clock = Callable[[], datetime]
 
 
 def tick(host: VideoHost, clock: _Clock) -> None:
-    """One round: start what was approved, take down what is not wanted, move on what is under way."""
+    """One round: start what was approved, retire what is not wanted, move on what is under way."""
     now = clock()
     _start_approved(now)
     _retire_unwanted(now)
@@ -181,7 +181,9 @@ def _step(publication: Publication, host: VideoHost, clock: _Clock) -> None:
         _give_up(publication, "The dub's file is no longer in storage.", clock())
     except Exception:  # one that cannot be published must not keep the others from it
         log.exception("publication %s", publication.pk)
-        _try_later(publication, "Something went wrong here: an operator sees it in the log.", clock())
+        _try_later(
+            publication, "Something went wrong here: an operator sees it in the log.", clock()
+        )
     finally:
         # Also when the row became something else while we talked to the host.
         Publication.objects.filter(pk=publication.pk, claim=publication.claim).update(

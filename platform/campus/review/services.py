@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -49,7 +50,7 @@ def approve(voiceover: Voiceover, dub: UUID, by: User, now: datetime) -> None:
                 f"{left} line{'s' if left > 1 else ''} could not be spoken: "
                 f"decide about {'each' if left > 1 else 'it'} before you approve."
             )
-        approved = {"approved_by": by, "approved_at": now, "withheld": False}
+        approved: dict[str, Any] = {"approved_by": by, "approved_at": now, "withheld": False}
         new = VoiceoverState.APPROVED
         if not voiceovers.move(voiceover, _REVIEW, new, now, by=by, where={"job": dub}, **approved):
             raise Refused(_not_in_review(voiceover))

@@ -8,19 +8,25 @@ from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from typing_extensions import override
 from unfold.admin import ModelAdmin, TabularInline
 
 M = TypeVar("M", bound=Model)
 
 if TYPE_CHECKING:
     # Unfold ships no types; what it adds is not called from here by name.
-    _Admin = admin.ModelAdmin[M]
-    _Inline = admin.TabularInline[M, Model]
+    class _Admin(admin.ModelAdmin[M]): ...
+
+    class _Inline(admin.TabularInline[M, Model]): ...
+
 else:
-    _Admin, _Inline = ModelAdmin, TabularInline
+
+    class _Admin(ModelAdmin, Generic[M]): ...
+
+    class _Inline(TabularInline, Generic[M]): ...
 
 
-class ReadOnlyAdmin(_Admin, Generic[M]):
+class ReadOnlyAdmin(_Admin[M]):
     """To be looked at. Who may look follows from the table of roles."""
 
     deletable = False
@@ -29,12 +35,15 @@ class ReadOnlyAdmin(_Admin, Generic[M]):
     list_per_page = 50
     show_full_result_count = False
 
+    @override
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
+    @override
     def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
         return False
 
+    @override
     def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
         return self.deletable and super().has_delete_permission(request, obj)
 
@@ -52,18 +61,21 @@ class ReadOnlyAdmin(_Admin, Generic[M]):
         return TemplateResponse(request, template, given)
 
 
-class ReadOnlyInline(_Inline, Generic[M]):
+class ReadOnlyInline(_Inline[M]):
     """Rows that belong to an object, to be looked at."""
 
     extra = 0
     can_delete = False
     show_change_link = True
 
+    @override
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
+    @override
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
+    @override
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False

@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.safestring import SafeString
+from typing_extensions import override
 from unfold.decorators import display
 
 from campus.languages import name
@@ -45,6 +46,7 @@ class VoiceoverAdmin(ReadOnlyAdmin[Voiceover]):
     def state_shown(self, voiceover: Voiceover) -> SafeString:
         return badge(voiceover.state, voiceover.get_state_display())
 
+    @override
     def change_view(
         self,
         request: HttpRequest,

@@ -9,7 +9,7 @@ from statistics import median
 
 from campus.courses.models import Lesson
 from campus.languages import name, same
-from campus.voiceovers import offers, services
+from campus.voiceovers import services
 from campus.voiceovers.models import Voiceover
 from campus.voiceovers.states import RETRIABLE
 from orchestrator import forecast

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -71,7 +72,7 @@ def generate(lesson: Lesson, language: str, user: User, now: datetime) -> Genera
     Raises Refused.
     """
     with transaction.atomic():
-        locked = Lesson.objects.select_for_update().filter(pk=lesson.pk).first()
+        locked = _lock(lesson.pk)
         if locked is None:
             raise Refused(LESSON_DELETED)
         existing = Voiceover.objects.filter(lesson=locked, target_language=language).first()
@@ -86,7 +87,7 @@ def generate(lesson: Lesson, language: str, user: User, now: datetime) -> Genera
 def retry(voiceover: Voiceover, user: User, now: datetime) -> None:
     """Send it to the queue again, with a new job. Raises Refused."""
     with transaction.atomic():
-        lesson = Lesson.objects.select_for_update().filter(pk=voiceover.lesson_id).first()
+        lesson = _lock(voiceover.lesson_id)
         if lesson is None:
             raise Refused("The lesson was deleted, so there is nothing to dub any more.")
         voiceover.refresh_from_db()
@@ -112,7 +113,7 @@ def cancel(voiceover: Voiceover, user: User, now: datetime) -> None:
 
 def lesson_goes(lesson: Lesson, now: datetime) -> None:
     """A lesson is about to be deleted: its jobs are cancelled, its voiceovers end as cancelled."""
-    Lesson.objects.select_for_update().filter(pk=lesson.pk).first()
+    _lock(lesson.pk)
     for voiceover in Voiceover.objects.filter(lesson=lesson):
         if voiceover.current_state in UNDER_WAY:
             jobs.cancel(voiceover.job_id, now, LESSON_DELETED)
@@ -140,6 +141,13 @@ def refusal(lesson: Lesson, language: str) -> str | None:
     if lesson.course.current_state not in SETTLED:
         return "The course has to be accepted before its lessons are dubbed."
     return offers.refusal(languages_of(lesson), language, offered())
+
+
+def _lock(lesson_id: UUID | None) -> Lesson | None:
+    """The lesson, if it is still there, kept as it is until this transaction ends."""
+    if lesson_id is None:
+        return None
+    return Lesson.objects.select_for_update().filter(pk=lesson_id).first()
 
 
 def _starts_anew(voiceover: Voiceover) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from tests.gpu_node.worker.conftest import StartWorker
 from tests.gpu_node.worker.counting import Text, words
 from tests.gpu_node.worker.processes import WorkerProcess, wait_for
 from tests.support.faults import Fault, Kind
-from tests.support.node_api import Site, SiteJob
+from tests.support.node_api import Site
 
 LINES = ("one", "two", "three", "wait here", "five")
 DONE_BEFORE = ["l001", "l002", "l003", "l005"]
@@ -29,18 +28,20 @@ def held_up(worker: WorkerProcess, text: Text) -> bool:
 
 
 def test_the_pools_child(site: Site, start_worker: StartWorker, text: Text) -> None:
+    """Twice: each fork finds a main process with threads at work, and none of their locks held."""
     job = text.submit(site)
     text.close_gate()
     worker = start_worker()
     wait_for(lambda: held_up(worker, text))
-    before = len(text.counted())
     boot = site.beats[-1].boot_id
+    worker.kill_child()
+    wait_for(lambda: text.counted()[len(LINES) :] == ["l004"])
     worker.kill_child()
     text.open_gate()
     wait_for(lambda: job.state == "succeeded")
     assert words(job) == 6
-    assert text.counted()[before:] == ["l004"]
-    assert (len(job.completions), job.attempts, job.lost) == (1, 2, 1)
+    assert text.counted()[len(LINES) :] == ["l004", "l004"]
+    assert (len(job.completions), job.attempts, job.lost) == (1, 3, 2)
     assert site.beats[-1].boot_id == boot
     assert worker.terminate() < 20
     assert worker.survivors() == []
@@ -85,22 +86,3 @@ def test_after_the_work_before_its_result_was_accepted(
     assert said[0].endswith("/complete")
     assert text.counted() == counted
     assert job.attempts == 1
-
-
-def test_a_child_that_is_killed_again_and_again(
-    site: Site, start_worker: StartWorker, text: Text
-) -> None:
-    """Each fork finds a main process with threads at work, and none of their locks held."""
-
-    def begun(job: SiteJob, attempt: int) -> bool:
-        return job.attempts == attempt and bool(job.beats)
-
-    job = text.submit(site)
-    text.close_gate()
-    worker = start_worker()
-    for attempt in (1, 2):
-        wait_for(partial(begun, job, attempt))
-        worker.kill_child()
-    text.open_gate()
-    wait_for(lambda: job.state == "succeeded")
-    assert len(job.completions) == 1

@@ -136,6 +136,16 @@ def test_a_worker_that_stops_ends_the_work_at_once_but_not_a_delivery(claimed: C
             claimed.lease.pause(30, grace=0.5)
 
 
+def test_a_site_that_is_slow_to_answer_does_not_make_the_worker_slow_to_stop(
+    site: Site, claimed: Claimed
+) -> None:
+    site.faults.add(Fault("/heartbeat", Kind.SLOW, seconds=5.0))
+    with claimed.lease:
+        wait_for(lambda: site.faults.done)
+        claimed.stopping.set()
+        assert claimed.lease.stop.wait(2)
+
+
 def test_other_refusals_are_the_callers_affair(claimed: Claimed) -> None:
     claimed.lease.end(Refused(RefusalReason.OUTPUT_MISSING, "No."))
     claimed.lease.look()

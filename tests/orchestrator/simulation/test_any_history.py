@@ -102,7 +102,7 @@ def _run(examples: int, steps: int) -> None:
 
 @pytest.mark.django_db
 def test_whatever_happens() -> None:
-    _run(examples=15, steps=20)
+    _run(examples=10, steps=20)
 
 
 @pytest.mark.soak

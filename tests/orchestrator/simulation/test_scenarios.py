@@ -181,7 +181,7 @@ def test_an_orchestrator_that_lost_its_lease_makes_no_call(world: World) -> None
     assert not world.cloud.servers["server-gpu-1"].state.actions
 
 
-@pytest.mark.parametrize("looks", range(1, 31, 2))
+@pytest.mark.parametrize("looks", range(1, 31, 3))
 def test_killed_at_every_look_at_the_clock(world: World, looks: int) -> None:
     world.submit()
     world.tick_and_die(looks)

@@ -5,22 +5,27 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('publishing', '0001_initial'),
-        ('voiceovers', '0001_initial'),
+        ("publishing", "0001_initial"),
+        ("voiceovers", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='publication',
-            name='voiceover',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='publications', to='voiceovers.voiceover'),
+            model_name="publication",
+            name="voiceover",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="publications",
+                to="voiceovers.voiceover",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='publication',
-            constraint=models.UniqueConstraint(fields=('voiceover', 'job'), name='one_publication_per_dub'),
+            model_name="publication",
+            constraint=models.UniqueConstraint(
+                fields=("voiceover", "job"), name="one_publication_per_dub"
+            ),
         ),
     ]
