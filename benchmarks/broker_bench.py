@@ -76,7 +76,15 @@ class Diary:
 class Worker:
     """A real worker process; `supervised`: it is started again whenever it has ended."""
 
-    def __init__(self, profile: Profile, redis_url: str, folder: Path, *, supervised: bool) -> None:
+    def __init__(
+        self,
+        profile: Profile,
+        redis_url: str,
+        folder: Path,
+        *,
+        supervised: bool,
+        late: bool = False,
+    ) -> None:
         self.diary = Diary(folder / "diary")
         self.exits: list[Exit] = []
         self._supervised = supervised
@@ -87,6 +95,7 @@ class Worker:
             **_environment(profile, redis_url),
             "DIARY": str(self.diary.path),
             "NODE_WORK_FOLDER": str(folder),
+            **({"LATE": "1"} if late else {}),
         }
         self._queue = QUEUES[profile]
         self._process: subprocess.Popen[bytes] | None = None

@@ -62,6 +62,8 @@ class Scenario:
     """A long task runs meanwhile."""
     profile: Profile = Profile.NODE
     supervised: bool = True
+    late: bool = False
+    """Messages are acknowledged late, as ours never are."""
     doorbells: bool = True
     """A message is published every second, before, during and after."""
 
@@ -159,6 +161,15 @@ SCENARIOS: Sequence[Scenario] = (
     Scenario("main server's worker: Redis killed for 10 s, idle", kill, False, Profile.SITE),
     Scenario("main server's worker: FLUSHALL, a task runs", flush, True, Profile.SITE),
     Scenario("main server's worker: path dead for 60 s, idle", cut_for_good, False, Profile.SITE),
+    Scenario("if acknowledged late: Redis killed for 10 s, a task runs", kill, True, late=True),
+    Scenario(
+        "if acknowledged late: Redis killed for 10 s, a task runs, no supervisor",
+        kill,
+        True,
+        supervised=False,
+        late=True,
+    ),
+    Scenario("if acknowledged late: connections reset ten times", resets, True, late=True),
 )
 
 
@@ -177,7 +188,9 @@ def _bench(scenario: Scenario, folder: Path) -> Iterator[Bench]:
         # A killed server refuses connections; a proxy would take them.
         uses_path = scenario.outage in (cut_for_good, cut_for_a_while, resets)
         url = server.url.replace(str(server.port), str(path.port)) if uses_path else server.url
-        worker = Worker(scenario.profile, url, folder, supervised=scenario.supervised)
+        worker = Worker(
+            scenario.profile, url, folder, supervised=scenario.supervised, late=scenario.late
+        )
         try:
             worker.start()
             yield Bench(server, path, worker, Publisher(scenario.profile, server.url))

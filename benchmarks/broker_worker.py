@@ -29,6 +29,7 @@ def make_app(profile: Profile) -> Celery:
         app.config_from_object("campus.celery_settings")
         # As campus.celery does when a worker starts.
         app.conf.broker_transport_options = PATIENT
+    app.conf.task_acks_late = app.conf.task_acks_late or "LATE" in os.environ
     app.conf.broker_transport_options = {
         **app.conf.broker_transport_options,
         **json.loads(os.environ.get("TRANSPORT", "{}")),

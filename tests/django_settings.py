@@ -15,6 +15,8 @@ atexit.register(shutil.rmtree, _folder, ignore_errors=True)
 
 os.environ["SECRET_KEY"] = "-".join(["for tests", "known to everybody", "and so no secret"])
 os.environ["VAR_FOLDER"] = _folder
+# WhiteNoise looks for it when it starts.
+Path(_folder, "static").mkdir()
 
 from campus.settings import *  # noqa: E402, F403  after the environment they are read from
 from campus.settings import DATABASES, STORAGES  # noqa: E402

@@ -127,6 +127,7 @@ class _Attempt:
         self.folder.open()
         # A result that is still here belongs to an attempt that does not count any more.
         self.folder.forget()
+        self.bench.folders.tidy(time.time())
         self.bench.folders.make_room(_room_for(spec), self.folder)
         with store.exclusive():
             for name, path in self._fetch(spec).items():

@@ -19,7 +19,7 @@ from gpu_node.worker.forking import FORK_GATE
 
 log = logging.getLogger(__name__)
 
-FIRST_SECONDS = 5.0
+FIRST_SECONDS = 2.0
 """Between two beats, until the server has said how often it wants them."""
 _SHORTEST_SECONDS, _LONGEST_SECONDS = 0.1, 60.0
 _LOOK_SECONDS = 0.1

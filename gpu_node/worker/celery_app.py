@@ -44,8 +44,9 @@ _LOST_CHILD_SECONDS = 1.0
 
 def make_app(kinds: Mapping[str, Kind[Any]]) -> Celery:
     """The Celery app of a worker that does these kinds of job."""
-    # Not the current app of the process that imports it: that may be a site's.
-    app = Celery("gpu_node", set_as_current=False)
+    # Not the current app of the process that imports it: that may be a site's. And without fixups:
+    # one would set up Django wherever the environment names its settings.
+    app = Celery("gpu_node", set_as_current=False, fixups=[])
     app.add_defaults(_configured)
     host = _Host(app, kinds)
     # A task is otherwise shared with every app of the process.

@@ -16,6 +16,9 @@ from gpu_node.worker.progress import Stages, steps
 log = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 0.1
+_SOON_SECONDS = 1.0
+"""What was finished is told sooner than a heartbeat is due: people watch, and a job that gets
+somewhere each time before its node dies is not poison."""
 _SHORTEST_SECONDS, _LONGEST_SECONDS = 0.1, 60.0
 
 
@@ -70,7 +73,8 @@ class Lease:
         self._stopping = stopping
         self._downloads = dict(downloads or {})
         self._over: Why | None = None
-        self._told_at: float | None = None
+        self._told = 0
+        self._stop_seen_at: float | None = None
         self._left = threading.Event()
         self._beating = threading.Lock()
         self._heard = True
@@ -95,8 +99,8 @@ class Lease:
             raise Dropped(self._over)
         if self._stopping():
             now = time.monotonic()
-            self._told_at = self._told_at or now
-            if now - self._told_at >= grace:
+            self._stop_seen_at = self._stop_seen_at or now
+            if now - self._stop_seen_at >= grace:
                 raise Dropped(Why.STOPPING)
 
     def pause(self, seconds: float, grace: float = 0.0) -> None:
@@ -129,6 +133,7 @@ class Lease:
                 self._refused(refused)
                 return False
             else:
+                self._told = steps(done)
                 self._note(heard=True, said="The main server answers again.")
                 self._downloads.update(orders.downloads)
             return self._heard
@@ -143,16 +148,25 @@ class Lease:
             self._note(heard=False, said=f"The heartbeat was refused: {refused}")
 
     def _keep_beating(self) -> None:
-        while not self._left.wait(self._every):
+        last = time.monotonic()
+        while not self._left.wait(_LOOK_SECONDS):
+            since = time.monotonic() - last
+            if since < self._every and not (since >= _SOON_SECONDS and self._gained()):
+                continue
+            last = time.monotonic()
             try:
                 self.beat()
             except Exception:  # the thread has to live for as long as the work does
                 log.exception("a heartbeat of job %s failed", self._job)
 
+    def _gained(self) -> bool:
+        """Whether something was finished that the site does not know of."""
+        return steps(self.stages.now()) > self._told
+
     def _keep_watch(self) -> None:
         while not self._left.wait(_LOOK_SECONDS):
             if self._stopping():
-                self._told_at = self._told_at or time.monotonic()
+                self._stop_seen_at = self._stop_seen_at or time.monotonic()
                 self.stop.set()
 
     def _note(self, *, heard: bool, said: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from django.test import Client
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 
 from campus.accounts.models import User
 from orchestrator.models import Node
@@ -21,7 +21,7 @@ Browser = Callable[[User], Client]
 
 @pytest.fixture(autouse=True)
 def own_folders(
-    monkeypatch: pytest.MonkeyPatch, settings: SettingsWrapper, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, settings: Settings, tmp_path: Path
 ) -> Iterator[None]:
     monkeypatch.setenv("BLOB_FOLDER", str(tmp_path / "blobs"))
     monkeypatch.setenv("FLEET_LOCAL_FOLDER", str(tmp_path / "cloud"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import tempfile
 from collections.abc import Callable
 from datetime import datetime
 from functools import wraps
@@ -141,7 +142,11 @@ def _look(upload: UploadedFile[bytes], whole_size: int | None) -> MediaInfo:
     if not isinstance(upload, TemporaryUploadedFile):
         raise TypeError("a lesson's upload is received to disk")
     upload.flush()
-    return arrivals.look_at_video(Path(upload.temporary_file_path()))
+    with tempfile.TemporaryDirectory(dir=settings.FILE_UPLOAD_TEMP_DIR) as folder:
+        # Under a name without an ending: FFmpeg believes names, and these are the uploader's.
+        nameless = Path(folder, "lesson")
+        nameless.symlink_to(upload.temporary_file_path())
+        return arrivals.look_at_video(nameless)
 
 
 def _video_fields(

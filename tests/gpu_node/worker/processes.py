@@ -82,10 +82,7 @@ class WorkerProcess:
         self.folder.mkdir(exist_ok=True)
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "celery", "-A", self.app, "worker"),
-                    *("-n", f"{self.node}@%h", *OPTIONS),
-                ],
+                (sys.executable, "-m", *self._program()),
                 cwd=ROOT,
                 env={
                     **{k: v for k, v in os.environ.items() if not k.startswith("COV_")},
@@ -101,6 +98,11 @@ class WorkerProcess:
                 stdout=log,
                 stderr=log,
             )
+
+    def _program(self) -> tuple[str, ...]:
+        if self.app == REAL:
+            return (REAL,)
+        return ("celery", "-A", self.app, "worker", "-n", f"{self.node}@%h", *OPTIONS)
 
     def started(self) -> None:
         """Wait until it has said that it is ready."""

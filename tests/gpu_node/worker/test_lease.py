@@ -22,7 +22,7 @@ EVERY = 0.1
 class Claimed:
     """A job of ours."""
 
-    def __init__(self, site: Site, folder: Path) -> None:
+    def __init__(self, site: Site, folder: Path, every: float = EVERY) -> None:
         self.job: SiteJob = Text(folder, ["one"]).submit(site)
         client = NodeClient(site.url, site.token)
         claimed = client.claim(ClaimRequest(boot_id="0123456789", kinds=("count",))).job
@@ -32,7 +32,7 @@ class Claimed:
             client,
             claimed.job,
             claimed.token,
-            every=EVERY,
+            every=every,
             stopping=self.stopping.is_set,
             downloads=claimed.downloads,
         )
@@ -144,6 +144,16 @@ def test_a_site_that_is_slow_to_answer_does_not_make_the_worker_slow_to_stop(
         wait_for(lambda: site.faults.done)
         claimed.stopping.set()
         assert claimed.lease.stop.wait(2)
+
+
+def test_what_was_finished_is_told_before_the_heartbeat_is_due(site: Site, tmp_path: Path) -> None:
+    claimed = Claimed(site, tmp_path, every=30.0)
+    with claimed.lease:
+        claimed.lease.stages.share_of("download")(1.0)
+        wait_for(lambda: claimed.job.beats, 5)
+        assert claimed.job.beats[-1].steps == 1
+        time.sleep(1.5)
+        assert len(claimed.job.beats) == 1
 
 
 def test_other_refusals_are_the_callers_affair(claimed: Claimed) -> None:

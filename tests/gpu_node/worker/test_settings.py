@@ -28,6 +28,7 @@ import sys
 sys.modules["django"] = None  # not installed on a node; Celery and kombu look for it
 import gpu_node.worker
 assert gpu_node.worker.app.main == "gpu_node"
+assert not gpu_node.worker.app.fixups
 loaded = {name.partition(".")[0] for name in sys.modules}
 assert not loaded & {"torch", "orchestrator", "campus"}, loaded
 from celery import current_app
@@ -83,7 +84,7 @@ def run(*argv: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_importing_the_worker_needs_no_settings_and_no_django() -> None:
-    done = run("-c", IMPORT_WORKER)
+    done = run("-c", IMPORT_WORKER, DJANGO_SETTINGS_MODULE="nowhere.settings")
     assert done.returncode == 0, done.stderr
 
 
