@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 BASE_SECONDS = 0.5
-CAP_SECONDS = 30.0
+CAP_SECONDS = 15.0
 LONGEST_ASKED_SECONDS = 300.0
 """The most that a server may ask us to wait."""
 

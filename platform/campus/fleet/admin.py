@@ -16,7 +16,15 @@ class AttemptInline(ReadOnlyInline[Attempt]):
     """The tries at a job. Hashes of tokens are nobody's business."""
 
     model = Attempt
-    fields = readonly_fields = ("number", "node", "outcome", "claimed_at", "ended_at", "reason", "sentence")
+    fields = readonly_fields = (
+        "number",
+        "node",
+        "outcome",
+        "claimed_at",
+        "ended_at",
+        "reason",
+        "sentence",
+    )
 
 
 class JobEventInline(ReadOnlyInline[JobEvent]):

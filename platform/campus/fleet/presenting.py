@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 from django.db.models import Max
 
-from orchestrator.fleet_report import FleetReport, NodeReport, fleet_report
+from campus.fleet.timeline import WORDS, Bar, bars, duration, span_of
+from orchestrator import ledger
+from orchestrator.fleet_report import FleetReport, NodeReport, day_of, fleet_report
 from orchestrator.forecast import waiting
 from orchestrator.models import Job, Node, NodeEvent
 from orchestrator.settings import fleet_settings
-from orchestrator.states import JobState, Wanted
+from orchestrator.states import Cause, JobState, Wanted
 
 _SHOWN = 100
 
@@ -20,9 +23,10 @@ _SHOWN = 100
 class Share:
     """A cause and its part of the day's billed time."""
 
-    cause: str
+    cause: Cause
+    words: str
     seconds: float
-    cost: float
+    cost: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,8 @@ class NodeCard:
     since: datetime | None
     shares: list[Share]
     billed: float
+    bars: tuple[Bar, ...]
+    span: str
     orders: tuple[str, ...]
 
 
@@ -49,7 +55,7 @@ class Overview:
     nodes: list[NodeCard]
     queue: list[QueuedJob]
     billed: float
-    cost: float
+    cost: Decimal
 
 
 def overview(now: datetime) -> Overview:
@@ -58,14 +64,15 @@ def overview(now: datetime) -> Overview:
     jobs = Job.objects.in_bulk([node.job for node in report.nodes if node.job])
     by_id = {str(pk): job for pk, job in jobs.items()}
     since = _since()
-    cards = [_card(node, by_id, since.get(node.name)) for node in report.nodes]
+    nodes = {node.name: node for node in Node.objects.all()}
+    cards = [_card(one, nodes[one.name], by_id, since.get(one.name), now) for one in report.nodes]
     queued = Job.objects.filter(state=JobState.QUEUED).order_by("-priority", "created_at")
     return Overview(
         report=report,
         nodes=cards,
         queue=[QueuedJob(job, waiting(job, now).sentence) for job in queued[:_SHOWN]],
         billed=sum(card.billed for card in cards),
-        cost=float(sum(node.cost for node in report.nodes)),
+        cost=sum((node.cost for node in report.nodes), Decimal()),
     )
 
 
@@ -87,17 +94,23 @@ def _since() -> dict[str, datetime]:
     return {name: last for name, last in rows if last is not None}
 
 
-def _card(report: NodeReport, jobs: dict[str, Job], since: datetime | None) -> NodeCard:
-    price = fleet_settings().fleet_price_per_hour
+def _card(
+    report: NodeReport, node: Node, jobs: dict[str, Job], since: datetime | None, now: datetime
+) -> NodeCard:
+    price = Decimal(str(fleet_settings().fleet_price_per_hour))
     shares = [
-        Share(cause, seconds, seconds / 3600 * price)
+        Share(Cause(cause), WORDS[Cause(cause)], seconds, ledger.cost(seconds, price))
         for cause, seconds in sorted(report.seconds.items(), key=lambda item: -item[1])
     ]
+    stretches = day_of(node, now)
+    shown = span_of(stretches, now)
     return NodeCard(
         report=report,
         job=jobs.get(report.job) if report.job else None,
         since=since,
         shares=shares,
         billed=sum(report.seconds.values()),
+        bars=bars(stretches, now - shown, now),
+        span=duration(shown.total_seconds()),
         orders=orders(report.wanted, report.parked),
     )

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 from django.test import Client
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from campus.review import services
 from campus.refusals import Refused
@@ -95,14 +96,18 @@ def test_approval_waits_until_every_line_is_decided(client: Client, made: Voiceo
     assert made.approved_by is not None
 
 
-def test_approving_rings_the_publisher(
-    people: People, made: Voiceover, rung: list[str], client: Client
+def test_approving_rings_the_publisher_after_the_commit(
+    people: People,
+    made: Voiceover,
+    rung: list[str],
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
 ) -> None:
     for line in blocked(made):
         services.keep_original(line, True, people.reviewer, now())
-    approve(client, made)
-    made.refresh_from_db()
-    assert made.current_state is VoiceoverState.APPROVED
+    with django_capture_on_commit_callbacks(execute=True):
+        services.approve(made, made.job_id, people.reviewer, now())
+        assert rung == []
+    assert rung == ["campus.publishing.tick"]
 
 
 def test_changes_take_a_reason(client: Client, made: Voiceover) -> None:

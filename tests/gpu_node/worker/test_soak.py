@@ -18,6 +18,8 @@ from tests.support.node_api import Site
 
 JOBS, LINES = 5, 60
 SEED = 20261121
+AMPLE = 120.0
+"""Six faults in a row, each waited for longer than the one before."""
 AT_ONCE = 2
 """So many lines are counted side by side, and may be cut short by one kill."""
 
@@ -44,7 +46,7 @@ def test_killed_at_random_moments(site: Site, start_worker: StartWorker, tmp_pat
     worker = start_worker()
     kills = 0
     while not all_done(site):
-        wait_for(claimed_again(site))
+        wait_for(claimed_again(site), AMPLE)
         with suppress(subprocess.TimeoutExpired):
             worker.main.wait(dice.uniform(0.0, 1.5))
         if dice.random() < 0.5:

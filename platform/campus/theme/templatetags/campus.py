@@ -38,6 +38,12 @@ register.filter("span", words.span)
 register.filter("size", words.size)
 
 
+@register.filter(name="words")
+def in_words(code: str) -> str:
+    """A code such as `worker_ready` as people write it."""
+    return str(code).replace("_", " ").lower()
+
+
 @register.filter
 def since(moment: datetime | None, now: datetime) -> str:
     """How long ago, as `span`."""
