@@ -8,7 +8,9 @@ from pathlib import Path
 SECONDS = 2
 
 
-def film(folder: Path, name: str = "lesson.mp4", *, picture: bool = True, sound: bool = True) -> Path:
+def film(
+    folder: Path, name: str = "lesson.mp4", *, picture: bool = True, sound: bool = True
+) -> Path:
     """A video of two seconds."""
     path = folder / name
     inputs, codecs = [], []

@@ -142,9 +142,7 @@ def complete(of: Voiceover, by: Node, token: str, video: Path, *, blockers: int 
     complete_with(of, by, token, video, result)
 
 
-def complete_with(
-    of: Voiceover, by: Node, token: str, video: Path, result: dict[str, Any]
-) -> None:
+def complete_with(of: Voiceover, by: Node, token: str, video: Path, result: dict[str, Any]) -> None:
     outputs = {
         "video": blobs.store_file(video, now(), suffix=".mp4"),
         "target_vtt": blobs.store_stream([TARGET_VTT], now(), suffix=".vtt"),

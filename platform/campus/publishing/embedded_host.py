@@ -12,6 +12,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -27,6 +28,7 @@ VIDEO = "video.mp4"
 _ABOUT = "about.json"
 _ABANDONED_SECONDS = 86_400.0
 _ID_LENGTH = 24
+_ID = re.compile(f"[0-9a-f]{{{_ID_LENGTH}}}")
 
 
 class About(BaseModel):
@@ -81,6 +83,8 @@ class EmbeddedHost:
         return f"/watch/{host_id}/"
 
     def remove(self, host_id: str) -> None:
+        if not _ID.fullmatch(host_id):
+            return
         folder = self._folder(host_id)
         try:
             with self._alone(host_id):
@@ -140,9 +144,7 @@ class EmbeddedHost:
         shutil.rmtree(self._incoming / host_id, ignore_errors=True)
 
     def _folder(self, host_id: str) -> Path:
-        if len(host_id) != _ID_LENGTH or not all(c in "0123456789abcdef" for c in host_id):
-            return self._root / "no-such-video"
-        return self._root / host_id
+        return self._root / (host_id if _ID.fullmatch(host_id) else "no-such-video")
 
     @contextlib.contextmanager
     def _alone(self, host_id: str) -> Iterator[None]:

@@ -62,7 +62,7 @@ def test_every_role_is_in_the_table() -> None:
 
 
 def test_only_admins_and_operators_are_staff() -> None:
-    assert STAFF == {Role.ADMIN, Role.OPS}
+    assert {Role.ADMIN, Role.OPS} == STAFF
 
 
 def test_nobody_may_what_is_not_in_the_table() -> None:

@@ -89,17 +89,13 @@ def test_a_course_is_not_edited_in_the_admin(client: Client, submitted: Course) 
     assert client.get(f"{ROOT}/add/").status_code == 403
 
 
-def test_deleting_a_course_deletes_its_lessons(
-    people: People, client: Client, video: Path
-) -> None:
+def test_deleting_a_course_deletes_its_lessons(people: People, client: Client, video: Path) -> None:
     made = accepted(people, video, 2)
     client.post(f"{ROOT}/{made.pk}/delete/", {"post": "yes"})
     assert not Course.objects.exists()
 
 
-def test_several_courses_are_deleted_at_once(
-    people: People, client: Client, video: Path
-) -> None:
+def test_several_courses_are_deleted_at_once(people: People, client: Client, video: Path) -> None:
     made = asked(people, video)
     assert made.lesson is not None
     rows = [str(made.lesson.course_id), str(course(people.partner).pk)]

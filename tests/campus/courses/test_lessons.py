@@ -80,7 +80,10 @@ def test_what_is_not_a_lesson_is_refused_and_not_kept(
     }
     for sentence, data in sentences.items():
         said = send(client, draft, data)
-        assert sentence in said, (sentence, [x for x in said.splitlines() if "message" in x or "wrong" in x])
+        assert sentence in said, (
+            sentence,
+            [x for x in said.splitlines() if "message" in x or "wrong" in x],
+        )
     assert kept() == (0, 0)
 
 
@@ -153,9 +156,7 @@ def test_a_forged_request_is_refused(people: People, draft: Course, video: Path)
     assert kept() == (0, 0)
 
 
-def test_a_title_changes_without_another_upload(
-    client: Client, draft: Course, video: Path
-) -> None:
+def test_a_title_changes_without_another_upload(client: Client, draft: Course, video: Path) -> None:
     one = lesson(draft, video)
     client.post(f"/courses/lessons/{one.pk}/", {"title": "Better"})
     changed = Lesson.objects.get()

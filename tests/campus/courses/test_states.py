@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -55,4 +56,4 @@ def test_any_series_of_wishes_follows_the_table(
     assert Course.objects.get(pk=made.pk).current_state is state
     trail: list[Any] = list(CourseEvent.objects.filter(course=made).values_list("old", "new"))
     assert trail[-1][1] == state
-    assert all(after[0] == before[1] for before, after in zip(trail, trail[1:], strict=False))
+    assert all(after[0] == before[1] for before, after in pairwise(trail))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from campus.notifications.models import Notice
 from campus.publishing import services
 from campus.publishing.models import Publication
+from campus.refusals import Refused
 from campus.voiceovers.models import Voiceover
 from tests.campus.making import now
 from tests.campus.people import People
@@ -69,7 +70,7 @@ def test_dying_in_the_middle_of_the_upload(
 
 
 @settings(
-    max_examples=25,
+    max_examples=12,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
@@ -91,7 +92,7 @@ def test_any_series_of_troubles_ends_well(
             if act is not None:
                 act(Voiceover.objects.get(pk=approved.pk), people.admin, now() + ahead)
             tick(host, ahead)
-        except (Killed, services.Refused):
+        except (Killed, Refused):
             pass
         ahead += LONG
     host.away, host.dies_after = False, ""

@@ -46,9 +46,7 @@ def test_a_key_is_found_once_it_was_taken(host: TroubledHost, video: Path) -> No
     assert host.upload(dub(video)) == host.find("a.1")
 
 
-def test_subtitles_lie_beside_the_video(
-    host: TroubledHost, video: Path, tmp_path: Path
-) -> None:
+def test_subtitles_lie_beside_the_video(host: TroubledHost, video: Path, tmp_path: Path) -> None:
     (tmp_path / "x.vtt").write_text("WEBVTT\n")
     host_id = host.upload(dub(video, es=tmp_path / "x.vtt"))
     about = host.about(host_id)

@@ -206,9 +206,7 @@ def test_a_removal_is_tried_for_ever(
     assert states(approved) == ("approved", "removed")
 
 
-def test_subtitles_are_published_too(
-    approved: Voiceover, host: TroubledHost, later: Later
-) -> None:
+def test_subtitles_are_published_too(approved: Voiceover, host: TroubledHost, later: Later) -> None:
     services.tick(host, later)
     about = host.about(Publication.objects.get().host_id)
     assert about is not None
@@ -220,4 +218,3 @@ def test_the_wait_grows_and_ends() -> None:
     known = [wait for wait in waits if wait is not None]
     assert known == sorted(known)
     assert waits[-1] is None
-

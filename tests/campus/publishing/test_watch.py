@@ -47,9 +47,7 @@ def test_what_is_not_done_yet_is_not_shown(
         assert stranger.get(f"/watch/{host_id}/{page}").status_code == 404
 
 
-def test_what_was_taken_off_is_gone_at_once(
-    people: People, stranger: Client, shown: str
-) -> None:
+def test_what_was_taken_off_is_gone_at_once(people: People, stranger: Client, shown: str) -> None:
     services.unpublish(Voiceover.objects.get(), people.admin, now())
     for page in ("", "video.mp4", "es.vtt"):
         assert stranger.get(f"/watch/{shown}/{page}").status_code == 404

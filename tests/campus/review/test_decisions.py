@@ -9,8 +9,8 @@ import pytest
 from django.test import Client
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from campus.review import services
 from campus.refusals import Refused
+from campus.review import services
 from campus.voiceovers.models import Utterance, Voiceover
 from campus.voiceovers.services import retry
 from campus.voiceovers.states import VoiceoverState
@@ -47,9 +47,7 @@ def approve(client: Client, made: Voiceover, **form: str) -> str:
     return client.post(f"/review/{made.pk}/approve/", form, follow=True).content.decode()
 
 
-def test_a_line_is_decided_and_undecided(
-    people: People, client: Client, made: Voiceover
-) -> None:
+def test_a_line_is_decided_and_undecided(people: People, client: Client, made: Voiceover) -> None:
     line = blocked(made)[0]
     status, row = keep(client, line)
     assert status == 200
@@ -65,7 +63,7 @@ def test_a_line_is_decided_and_undecided(
 
 def test_a_line_that_was_spoken_needs_no_decision(client: Client, made: Voiceover) -> None:
     spoken = made.utterances.filter(blocker="")[0]
-    status, said = keep(client, spoken)
+    status, _ = keep(client, spoken)
     assert status == 409
     spoken.refresh_from_db()
     assert not spoken.keep_original
@@ -88,11 +86,11 @@ def test_approval_waits_until_every_line_is_decided(client: Client, made: Voiceo
     keep(client, blocked(made)[0])
     assert "1 line could not be spoken: decide about it" in approve(client, made)
     made.refresh_from_db()
-    assert made.current_state is VoiceoverState.IN_REVIEW
+    assert made.state == VoiceoverState.IN_REVIEW
     keep(client, blocked(made)[1])
     assert "It is being published." in approve(client, made)
     made.refresh_from_db()
-    assert made.current_state is VoiceoverState.APPROVED
+    assert made.state == VoiceoverState.APPROVED
     assert made.approved_by is not None
 
 
@@ -115,7 +113,7 @@ def test_changes_take_a_reason(client: Client, made: Voiceover) -> None:
     assert b"Write what has to be changed." in client.post(page, form, follow=True).content
     client.post(page, form | {"reason": "The names are wrong."})
     made.refresh_from_db()
-    assert made.current_state is VoiceoverState.CHANGES_REQUESTED
+    assert made.state == VoiceoverState.CHANGES_REQUESTED
     assert made.sentence == "The names are wrong."
 
 
@@ -143,7 +141,7 @@ def test_a_dub_that_was_not_looked_at_is_not_approved(
     with pytest.raises(Refused):
         services.request_changes(made, seen, "Again.", people.reviewer, now())
     made.refresh_from_db()
-    assert made.current_state is VoiceoverState.IN_REVIEW
+    assert made.state == VoiceoverState.IN_REVIEW
 
 
 def test_a_forged_dub_is_refused(client: Client, made: Voiceover) -> None:

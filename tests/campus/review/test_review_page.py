@@ -57,9 +57,7 @@ def test_a_dub_under_way_is_shown_where_it_can_be_watched(
     assert client.get(f"/review/{made.pk}/")["Location"] == f"/voiceovers/{made.pk}/"
 
 
-def test_after_the_lessons_end_the_dub_can_still_be_seen(
-    client: Client, made: Voiceover
-) -> None:
+def test_after_the_lessons_end_the_dub_can_still_be_seen(client: Client, made: Voiceover) -> None:
     assert made.lesson is not None
     made.lesson.delete()
     page = client.get(f"/review/{made.pk}/").content.decode()

@@ -28,7 +28,7 @@ from tests.campus.people import People
 def test_a_claimed_job_is_in_production(people: People, video: Path, node: Node) -> None:
     made = asked(people, video)
     claimed(made, node)
-    assert made.current_state is VoiceoverState.PROCESSING
+    assert made.state == VoiceoverState.PROCESSING
 
 
 def test_a_lost_node_sends_it_back_to_the_queue(people: People, video: Path, node: Node) -> None:
@@ -37,14 +37,14 @@ def test_a_lost_node_sends_it_back_to_the_queue(people: People, video: Path, nod
     with transaction.atomic():
         jobs.lose(Attempt.objects.get(), AttemptOutcome.LOST, now())
     made.refresh_from_db()
-    assert made.current_state is VoiceoverState.QUEUED
+    assert made.state == VoiceoverState.QUEUED
     claimed(made, node)
-    assert made.current_state is VoiceoverState.PROCESSING
+    assert made.state == VoiceoverState.PROCESSING
 
 
 def test_a_result_is_read_into_lines(people: People, video: Path, node: Node) -> None:
     made = dubbed(asked(people, video), node, video, blockers=2)
-    assert made.current_state is VoiceoverState.IN_REVIEW
+    assert made.state == VoiceoverState.IN_REVIEW
     lines = list(made.utterances.all())
     assert [line.source for line in lines[:3]] == ["Line 0.", "Line 1.", "Line 2."]
     assert [(line.rate, line.lateness) for line in lines[1:3]] == [(1.24, 0.0), (1.0, 0.4)]
@@ -63,7 +63,7 @@ def test_those_who_judge_are_told_once(people: People, video: Path, node: Node) 
 def test_a_failure_has_a_reason_and_is_told(people: People, video: Path, node: Node) -> None:
     made = asked(people, video)
     failed(made, node, Reason.INPUT_NO_SPEECH, "Nobody speaks in this lesson.")
-    assert made.current_state is VoiceoverState.FAILED
+    assert made.state == VoiceoverState.FAILED
     assert (made.reason, made.sentence) == ("input_no_speech", "Nobody speaks in this lesson.")
     told = Notice.objects.filter(key__startswith="voiceover-failed")
     assert {notice.user for notice in told} == {people.admin, people.reviewer}
@@ -75,7 +75,7 @@ def test_a_failure_that_may_pass_is_only_waited_for(
 ) -> None:
     made = asked(people, video)
     failed(made, node, Reason.DISK_FULL, "The disk is full.")
-    assert made.current_state is VoiceoverState.QUEUED
+    assert made.state == VoiceoverState.QUEUED
     assert not Notice.objects.filter(key__startswith="voiceover").exists()
 
 
@@ -84,10 +84,10 @@ def test_a_result_nobody_understands_fails_in_words(
 ) -> None:
     made = asked(people, video)
     complete_with(made, node, claimed(made, node), video, {"something": "else"})
-    assert made.current_state is VoiceoverState.FAILED
+    assert made.state == VoiceoverState.FAILED
     assert "this server cannot read" in made.sentence
     services.retry(made, people.admin, now())
-    assert made.current_state is VoiceoverState.QUEUED
+    assert made.state == VoiceoverState.QUEUED
 
 
 def test_a_second_dub_takes_the_first_ones_place(people: People, video: Path, node: Node) -> None:
@@ -109,7 +109,7 @@ def test_an_old_jobs_end_changes_nothing(people: People, video: Path, node: Node
     with transaction.atomic():
         jobs.cancel(old, now())
     made.refresh_from_db()
-    assert made.current_state is VoiceoverState.QUEUED
+    assert made.state == VoiceoverState.QUEUED
 
 
 def test_a_job_of_another_kind_is_none_of_our_business(people: People, video: Path) -> None:
@@ -119,4 +119,4 @@ def test_a_job_of_another_kind_is_none_of_our_business(people: People, video: Pa
     with transaction.atomic():
         assert jobs.cancel(toy.pk, now())
     made.refresh_from_db()
-    assert made.current_state is VoiceoverState.QUEUED
+    assert made.state == VoiceoverState.QUEUED

@@ -129,9 +129,7 @@ def test_what_is_under_way_is_not_retried(people: People, video: Path) -> None:
 
 
 @pytest.mark.parametrize("running", [False, True])
-def test_cancelling_ends_the_job(
-    people: People, video: Path, node: Node, running: bool
-) -> None:
+def test_cancelling_ends_the_job(people: People, video: Path, node: Node, running: bool) -> None:
     made = asked(people, video)
     if running:
         claimed(made, node)
@@ -146,7 +144,7 @@ def test_cancelling_ends_the_job(
 
 def test_what_has_ended_is_not_cancelled(people: People, video: Path, node: Node) -> None:
     made = dubbed(asked(people, video), node, video)
-    with pytest.raises(Refused, match="nothing to cancel.*“Waiting for review”"):
+    with pytest.raises(Refused, match=r"nothing to cancel.*“Waiting for review”"):
         services.cancel(made, people.admin, now())
 
 

@@ -89,9 +89,7 @@ def test_what_is_no_button_is_not_there(client: Client, made: Voiceover) -> None
     assert client.post(f"/voiceovers/{made.pk}/explode/").status_code == 404
 
 
-def test_operators_watch_without_buttons(
-    people: People, browser: Browser, made: Voiceover
-) -> None:
+def test_operators_watch_without_buttons(people: People, browser: Browser, made: Voiceover) -> None:
     page = browser(people.ops).get(f"/voiceovers/{made.pk}/").content.decode()
     assert "Cancel" not in page
 

@@ -36,9 +36,7 @@ REPORTED = st.fixed_dictionaries(
         ({"stage": "speak", "done": 2, "total": 0}, "Speaking", 0, "0 %"),
     ],
 )
-def test_a_stage_in_words(
-    reported: dict[str, Any], label: str, percent: int, amount: str
-) -> None:
+def test_a_stage_in_words(reported: dict[str, Any], label: str, percent: int, amount: str) -> None:
     (stage,) = stages([reported])
     assert stage.label.startswith(label)
     assert (stage.percent, stage.amount) == (percent, amount)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -59,4 +60,4 @@ def test_any_series_of_wishes_follows_the_table(
         state = new if old is state else state
     assert Voiceover.objects.get(pk=made.pk).current_state is state
     trail = list(made.events.values_list("old", "new"))
-    assert all(after[0] == before[1] for before, after in zip(trail, trail[1:], strict=False))
+    assert all(after[0] == before[1] for before, after in pairwise(trail))
