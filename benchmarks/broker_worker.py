@@ -13,7 +13,15 @@ from pathlib import Path
 
 from celery import Celery, signals
 
-from benchmarks.broker_bench import BEGUN, ENDED, READY, TASK, Profile
+from benchmarks.broker_bench import (
+    BEGUN,
+    ENDED,
+    LATE_VARIABLE,
+    READY,
+    TASK,
+    TRANSPORT_VARIABLE,
+    Profile,
+)
 from gpu_node.worker.celery_app import celery_settings
 from gpu_node.worker.settings import node_settings
 
@@ -29,11 +37,12 @@ def make_app(profile: Profile) -> Celery:
         app.config_from_object("campus.celery_settings")
         # As campus.celery does when a worker starts.
         app.conf.broker_transport_options = PATIENT
-    app.conf.task_acks_late = app.conf.task_acks_late or "LATE" in os.environ
     app.conf.broker_transport_options = {
         **app.conf.broker_transport_options,
-        **json.loads(os.environ.get("TRANSPORT", "{}")),
+        **json.loads(os.environ.get(TRANSPORT_VARIABLE, "{}")),
     }
+    if LATE_VARIABLE in os.environ:
+        app.conf.task_acks_late = True
     app.task(name=TASK, shared=False)(work)
     signals.worker_ready.connect(_ready, weak=False)
     return app
