@@ -9,12 +9,12 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Self
 
-_LOOK_SECONDS = 0.2
+_LOOK_SECONDS = 0.5
 _PROC = Path("/proc")
 
 
 class PeakMemory:
-    """Looks at the process tree a few times a second; `megabytes` is the highest sum seen.
+    """Looks at the process tree twice a second; `megabytes` is the highest sum seen.
 
     Proportional set sizes are added up, so that a page two processes share counts once.
     """

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from campus.admin_theme import UNFOLD as UNFOLD
 from campus.databases import database
-from campus.site_settings import site_settings
+from campus.site_settings import folder_for, site_settings
 from gpu_node.contracts.node_api import API_ROOT
 from gpu_node.contracts.settings import SettingError
 from orchestrator.settings import fleet_settings
@@ -20,6 +20,7 @@ try:
     _site = site_settings()
     fleet_settings()
     _database = database(_site.database_url.get_secret_value(), _site.var / "campus.sqlite3")
+    _uploads = folder_for(_site, "uploads")
 except SettingError as error:
     sys.stderr.write(f"campus: {error}\n")
     raise SystemExit(_CANNOT_START) from None
@@ -114,6 +115,8 @@ LOGIN_FREE_PREFIXES = (f"{API_ROOT}/", "/blobs/")
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _site.https
 SECURE_HSTS_SECONDS = _site.hsts_seconds if _site.https else 0
+# The domain's other sites are not ours to bind, nor is the browsers' preload list.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
@@ -133,10 +136,9 @@ SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
 
 # Files that come in: none, except where a view says so (`campus.courses.uploads`).
 FILE_UPLOAD_HANDLERS = ["campus.security.NoFiles"]
-FILE_UPLOAD_TEMP_DIR = str(_site.var / "uploads")
+FILE_UPLOAD_TEMP_DIR = str(_uploads)
 FILE_UPLOAD_PERMISSIONS = 0o644
 UPLOAD_MAX_BYTES = _site.upload_max_bytes
-Path(FILE_UPLOAD_TEMP_DIR).mkdir(parents=True, exist_ok=True)
 
 STATIC_URL = "/static/"
 STATIC_ROOT = str(_site.var / "static")

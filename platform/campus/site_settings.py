@@ -11,7 +11,7 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from gpu_node.contracts.settings import Settings, Words, load
+from gpu_node.contracts.settings import SettingError, Settings, Words, load
 
 _SHORTEST_KEY = 32
 
@@ -100,3 +100,13 @@ class SiteSettings(Settings):
 def site_settings() -> SiteSettings:
     """The settings of this process. Raises SettingError."""
     return load(SiteSettings, os.environ)
+
+
+def folder_for(site: SiteSettings, what: str) -> Path:
+    """A folder below VAR_FOLDER, made if it is not there. Raises SettingError."""
+    folder = site.var / what
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingError(f"VAR_FOLDER cannot be written to: {error.strerror}.") from None
+    return folder

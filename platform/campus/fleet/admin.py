@@ -49,6 +49,10 @@ class JobAdmin(ReadOnlyAdmin[Job]):
     ordering = ["-created_at"]
     inlines = [AttemptInline, JobEventInline]
 
+    @display(description="About")
+    def about(self, job: Job) -> str:
+        return ", ".join(str(label) for label in job.labels.values()) or job.kind
+
     @display(description="State", ordering="state")
     def state_shown(self, job: Job) -> SafeString:
         return badge(job.state)

@@ -17,6 +17,7 @@ from campus.voiceovers.models import Voiceover
 from campus.voiceovers.states import VoiceoverState
 
 GOES_ON_SALE = "Every lesson is published."
+NO_PRICE = "It has no price any more."
 GOES_OFF_SALE = "Not every lesson is published any more."
 
 
@@ -51,12 +52,14 @@ def offer(now: datetime) -> None:
 
 
 def withdraw(now: datetime) -> None:
-    """Take off sale every course of which a buyer would not get every lesson any more."""
+    """Take off sale what has no price any more, or of which a buyer would not get every lesson."""
     for course in Course.objects.filter(state=CourseState.ON_SALE):
         with transaction.atomic():
-            if not languages(course):
+            reason = NO_PRICE if course.price is None else ""
+            reason = reason or ("" if languages(course) else GOES_OFF_SALE)
+            if reason:
                 old, new = CourseState.ON_SALE, CourseState.ACCEPTED
-                move(course, old, new, now, by=None, reason=GOES_OFF_SALE)
+                move(course, old, new, now, by=None, reason=reason)
 
 
 def put_on_sale(course: Course, by: User, now: datetime) -> None:

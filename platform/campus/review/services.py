@@ -7,8 +7,11 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.urls import reverse
 
 from campus.accounts.models import User
+from campus.accounts.roles import Role
+from campus.notifications.services import Note, tell_roles
 from campus.publishing.services import TICK_TASK
 from campus.queues import ring_after_commit
 from campus.refusals import Refused
@@ -72,6 +75,13 @@ def request_changes(voiceover: Voiceover, dub: UUID, reason: str, by: User, now:
         where = {"job": dub}
         if not voiceovers.move(voiceover, old, new, now, by=by, sentence=reason, where=where):
             raise Refused(_ANOTHER_DUB)
+        note = Note(
+            key=f"changes-requested:{dub}",
+            title=f"Changes requested: {voiceover.lesson_title}",
+            text=reason,
+            path=reverse("voiceovers:page", args=[voiceover.pk]),
+        )
+        tell_roles([Role.ADMIN], note, now)
 
 
 def undecided(voiceover: Voiceover) -> int:

@@ -77,6 +77,8 @@ def detail(request: HttpRequest, voiceover: Voiceover) -> dict[str, Any]:
     return {
         "dub": present(voiceover, now, user_of(request)),
         "voiceover": voiceover,
+        # Where its buttons lead back to: checked when they are pressed.
+        "back": request.GET.get("next", ""),
         "events": voiceover.events.select_related("by"),
         "publications": voiceover.publications.all(),
         "now": now,

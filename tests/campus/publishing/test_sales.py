@@ -67,6 +67,16 @@ def test_without_a_price_it_waits_for_one(
     assert state(course) == "on_sale"
 
 
+def test_without_its_price_it_goes_off_sale(
+    people: People, video: Path, node: Node, host: TroubledHost
+) -> None:
+    course = accepted(people, video)
+    publish(people, course.lessons.all(), video, host)
+    Course.objects.update(price=None)
+    services.tick(host, now)
+    assert state(course) == "accepted"
+
+
 def test_what_an_admin_took_off_stays_off(
     people: People, video: Path, node: Node, host: TroubledHost
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
+from campus.notifications.models import Notice
 from campus.refusals import Refused
 from campus.review import services
 from campus.voiceovers.models import Utterance, Voiceover
@@ -115,6 +116,9 @@ def test_changes_take_a_reason(client: Client, made: Voiceover) -> None:
     made.refresh_from_db()
     assert made.state == VoiceoverState.CHANGES_REQUESTED
     assert made.sentence == "The names are wrong."
+    told = Notice.objects.get(key__startswith="changes-requested")
+    assert told.text == "The names are wrong."
+    assert told.user.role == "admin"
 
 
 def test_after_a_decision_the_next_one_is_told(

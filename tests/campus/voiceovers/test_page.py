@@ -85,6 +85,14 @@ def test_a_button_leads_back_to_where_it_was(client: Client, made: Voiceover) ->
     assert client.post(page, {"next": "//evil.example"})["Location"] == f"/voiceovers/{made.pk}/"
 
 
+def test_the_living_part_remembers_where_it_was(client: Client, made: Voiceover) -> None:
+    back = f"/admin/voiceovers/voiceover/{made.pk}/change/"
+    shown = client.get(back).content.decode()
+    assert f"/state/?next={back}" in shown
+    polled = client.get(f"/voiceovers/{made.pk}/state/?next={back}").content.decode()
+    assert f'name="next" value="{back}"' in polled
+
+
 def test_what_is_no_button_is_not_there(client: Client, made: Voiceover) -> None:
     assert client.post(f"/voiceovers/{made.pk}/explode/").status_code == 404
 
