@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -22,6 +23,7 @@ from benchmarks.broker_bench import TRANSPORT_VARIABLE
 from benchmarks.broker_scenarios import SCENARIOS, Scenario, Seen, measure, passed
 
 PACKAGES = ("celery", "kombu", "redis")
+_WIDTH = 170
 
 
 def worst(runs: Sequence[Seen]) -> Seen:
@@ -36,6 +38,7 @@ def worst(runs: Sequence[Seen]) -> Seen:
         sent=max(one.sent for one in runs),
         refused=max(one.refused for one in runs),
         lost=max(one.lost for one in runs),
+        lost_later=max(one.lost_later for one in runs),
         doubled=max(one.doubled for one in runs),
     )
 
@@ -53,14 +56,22 @@ def row(scenario: Scenario, seen: Seen) -> tuple[str, ...]:
         f"{seen.begun}/{seen.ended}" if scenario.busy else "",
         str(len(seen.exits)),
         f"{seen.sent}/{seen.refused}",
-        f"{seen.lost}/{seen.doubled}",
+        f"{seen.lost}/{seen.lost_later}/{seen.doubled}",
     )
 
 
 def table(results: Sequence[tuple[Scenario, Seen]]) -> Table:
-    drawn = Table("what is done", "lived through", "s until it consumes")
-    for name in ("task begun/ended", "worker's ends", "messages sent/refused", "lost/doubled"):
-        drawn.add_column(name, justify="right")
+    """All of them, as Markdown too."""
+    drawn = Table("what is done", box=box.MARKDOWN)
+    for name in (
+        "lived through",
+        "consumes again after, s",
+        "task begun/ended",
+        "worker ended",
+        "messages sent/refused",
+        "lost/of them later/doubled",
+    ):
+        drawn.add_column(name, justify="right", no_wrap=True)
     for scenario, seen in results:
         drawn.add_row(*row(scenario, seen))
     return drawn
@@ -68,15 +79,15 @@ def table(results: Sequence[tuple[Scenario, Seen]]) -> Table:
 
 def main(argv: Sequence[str] | None = None) -> int:
     options = _options(argv)
-    transport = _transport(options.set)
-    console = Console(soft_wrap=True)
+    changes = transport(options.set)
+    console = Console(soft_wrap=True, width=_WIDTH)
     chosen = [one for one in SCENARIOS if options.only in one.name]
     turns = [(number, one) for one in chosen for number in range(options.runs)]
 
     def turn(number: int, scenario: Scenario) -> Seen:
         folder = f"{SCENARIOS.index(scenario):02}-{number}"
         logs = options.logs / folder if options.logs is not None else None
-        return measure(scenario, transport=transport, logs=logs)
+        return measure(scenario, transport=changes, logs=logs)
 
     with ThreadPoolExecutor(options.jobs) as pool:
         seen = list(pool.map(lambda one: turn(*one), turns))
@@ -94,7 +105,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0 if all(passed(one, found) for one, found in grouped if not one.late) else 1
 
 
-def _transport(settings: Sequence[str]) -> Mapping[str, str]:
+def transport(settings: Sequence[str]) -> Mapping[str, str]:
+    """What tells a worker of transport options written as NAME=JSON. Pure."""
     if not settings:
         return {}
     pairs = (setting.partition("=") for setting in settings)

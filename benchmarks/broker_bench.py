@@ -152,7 +152,8 @@ class Publisher:
         self._app = Celery("publisher", set_as_current=False)
         self._app.config_from_object("campus.celery_settings")
         self._app.conf.update(broker_url=redis_url)
-        self.sent: list[str] = []
+        self.sent: dict[str, float] = {}
+        """When."""
         self.refused: list[str] = []
 
     def send(self, name: str, seconds: float = 0.0) -> None:
@@ -162,7 +163,7 @@ class Publisher:
         except Exception:  # whatever it is: the caller knows that it was not taken
             self.refused.append(name)
         else:
-            self.sent.append(name)
+            self.sent[name] = time.monotonic()
 
     @contextmanager
     def ringing(self) -> Iterator[None]:

@@ -28,19 +28,20 @@ from gpu_node.worker.settings import node_settings
 
 def make_app(profile: Profile) -> Celery:
     """A Celery app with the settings of a node's worker, or of the main server's."""
-    app = Celery("benchmarks_broker", set_as_current=False)
+    app = Celery("benchmarks_broker", set_as_current=False, fixups=[])
+    changes = json.loads(os.environ.get(TRANSPORT_VARIABLE, "{}"))
     if profile is Profile.NODE:
-        app.conf.update(celery_settings(node_settings()))
+        settings = celery_settings(node_settings())
+        app.conf.update(settings)
+        options = settings["broker_transport_options"]
     else:
         from campus.celery_settings import PATIENT
 
         app.config_from_object("campus.celery_settings")
-        # As campus.celery does when a worker starts.
-        app.conf.broker_transport_options = PATIENT
-    app.conf.broker_transport_options = {
-        **app.conf.broker_transport_options,
-        **json.loads(os.environ.get(TRANSPORT_VARIABLE, "{}")),
-    }
+        # Changed in place: campus.celery gives it to every worker when it starts.
+        PATIENT.update(changes)
+        options = PATIENT
+    app.conf.broker_transport_options = {**options, **changes}
     if LATE_VARIABLE in os.environ:
         app.conf.task_acks_late = True
     app.task(name=TASK, shared=False)(work)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gpu_node import runner, workspace
 from gpu_node.artefacts import Store, digest_file, digest_of
-from gpu_node.contracts.dub import DubReport
+from gpu_node.contracts.dub import DubOutput, DubReport
 from gpu_node.contracts.errors import DubfleetError, Reason
 from gpu_node.contracts.jobs import DubPayload
 from gpu_node.cost import Cost, peak_memory_mb
@@ -101,7 +101,7 @@ def _inputs(request: Request) -> Mapping[str, Path]:
 
 
 def _described_inputs(request: Request) -> Mapping[str, Path]:
-    words = {
+    words: Mapping[str, str] = {
         dub.LESSON: "lesson",
         dub.SUBTITLES: "subtitles file",
         dub.TARGET_SUBTITLES: "target subtitles file",
@@ -114,9 +114,9 @@ def _deliverables(
 ) -> Mapping[Path, Path | bytes]:
     """Where each file of the dub goes; what has no place here is not written."""
     places = {
-        dub.VIDEO: request.output,
-        dub.TARGET_VTT: beside(request.output, payload.target_language),
-        dub.SOURCE_VTT: beside(request.output, payload.source_language),
+        DubOutput.VIDEO: request.output,
+        DubOutput.TARGET_VTT: beside(request.output, payload.target_language),
+        DubOutput.SOURCE_VTT: beside(request.output, payload.source_language),
     }
     files: dict[Path, Path | bytes] = {
         place: store.path(delivery.outputs[name])

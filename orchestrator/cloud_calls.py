@@ -12,6 +12,7 @@ from datetime import datetime
 
 from django.db import IntegrityError, transaction
 
+from orchestrator import ledger
 from orchestrator.clock import Clock
 from orchestrator.models import Attempt, CloudOperation, Node, NodeEvent
 from orchestrator.policy import planner
@@ -65,7 +66,11 @@ class CloudCalls:
             made = self._made(operation)
         except CloudError as error:
             log.warning("%s: its actions cannot be read: %s", step.node, error.sentence)
-            return False
+            if error.kind is not CloudErrorKind.GONE:
+                return False
+            # There is no server that anything could come of.
+            self._give_up(operation, error.kind, error.detail or error.sentence)
+            return True
         if made is not None:
             self._note_sent(operation, made, operation.intended_at)
         elif self._clock.now() - operation.intended_at <= planner.SEND_WITHIN:
@@ -148,9 +153,10 @@ class CloudCalls:
             ).update(outcome=OperationOutcome.SENT, sent_at=now, request_id=request_id)
             if sent and operation.kind == OperationKind.UNSHELVE:
                 Node.objects.filter(pk=node.pk).update(awake_since=since)
+                # The bill runs from the request, not from when we learned of it.
+                ledger.begin(node.pk, since)
             node.refresh_from_db()
-            # The bill runs from the request, not from when its answer came.
-            account(node, since if operation.kind == OperationKind.UNSHELVE else now)
+            account(node, now)
 
     def _not_sent(self, operation: CloudOperation, error: CloudError) -> None:
         """Transient: it may have been made all the same; the next tick looks. Else it failed."""

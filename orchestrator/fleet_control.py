@@ -28,14 +28,18 @@ def release(node: Node, by: str, now: datetime) -> None:
     _lock(node, now)
     asleep = node.cloud_status == CloudStatus.SHELVED_OFFLOADED
     wanted = Wanted.ASLEEP if asleep else Wanted.AWAKE
-    # Its idle time begins anew: until now it was not idle but held.
-    back = {"wanted": wanted, "parked": False, "busy_until": now}
+    back: dict[str, object] = {"wanted": wanted, "parked": False}
+    if node.wanted == Wanted.HELD:
+        # Its idle time begins anew: until now it was not idle but held.
+        back["busy_until"] = now
     _write(node, now, f"Released by {by}.", "released", **back)
 
 
 def _lock(node: Node, now: datetime) -> None:
     Node.objects.filter(pk=node.pk).update(touched_at=now)
     node.refresh_from_db()
+    # What it idled for too long until now is a failure, whatever it is from now on.
+    account(node, now)
 
 
 def _write(node: Node, now: datetime, sentence: str, what: str, **changes: object) -> None:

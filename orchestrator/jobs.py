@@ -40,12 +40,16 @@ from orchestrator.states import (
     Cause,
     Gate,
     JobState,
-    Wanted,
 )
+from orchestrator.worker_beats import account
 
 log = logging.getLogger(__name__)
 
-_CLAIM_TRIES = 20
+_TRIES = 20
+"""How often a job that others change at the same moment is looked at again."""
+
+_MOST_STEPS = 2**31 - 1
+"""What the column holds."""
 
 
 class Refused(Exception):
@@ -139,23 +143,21 @@ def cancel(job_id: UUID, now: datetime, sentence: str = "") -> bool:
 
     From then on the attempt's token is void: the node hears so at its next heartbeat.
     """
-    attempt = _running(job_id)
-    if attempt is not None:
-        _touch(attempt.node_id, now)
-    # Another node may have claimed it since: then that attempt is the one to end.
-    attempt = _running(job_id) or attempt
-    job = Job.objects.filter(pk=job_id).first()
-    if job is None:
-        return False
-    if attempt is not None and _end(attempt, AttemptOutcome.CANCELLED, now, Reason.CANCELLED):
-        _account_free(attempt.node_id, now)
-    moved = any(
-        _move(job_id, old, JobState.CANCELLED, now, reason=Reason.CANCELLED, sentence=sentence)
-        for old in (JobState.QUEUED, JobState.RUNNING)
-    )
-    if moved:
-        ring_fleet_after_commit()
-    return moved
+    for _ in range(_TRIES):
+        job = Job.objects.filter(pk=job_id, state__in=ACTIVE_JOB_STATES).first()
+        if job is None:
+            return False
+        old = job.current_state
+        with transaction.atomic():
+            if (old is JobState.QUEUED or _end_running(job_id, now)) and _move(
+                job_id, old, JobState.CANCELLED, now, reason=Reason.CANCELLED, sentence=sentence
+            ):
+                ring_fleet_after_commit()
+                return True
+            # A node has claimed it or given it back since we looked. Look again, and let go of
+            # the node that it is not at any more: two nodes are never held at once.
+            transaction.set_rollback(True)
+    return False
 
 
 def claim(node: Node, boot_id: str, kinds: Sequence[str], now: datetime) -> ClaimedJob | None:
@@ -169,7 +171,7 @@ def claim(node: Node, boot_id: str, kinds: Sequence[str], now: datetime) -> Clai
     for attempt in Attempt.objects.filter(node=node, outcome=AttemptOutcome.RUNNING):
         # Whoever claims holds nothing: the process that held this has died.
         lose(attempt, AttemptOutcome.LOST, now)
-    for _ in range(_CLAIM_TRIES):
+    for _ in range(_TRIES):
         job = _best(kinds, now)
         if job is None:
             return None
@@ -183,7 +185,7 @@ def heartbeat(node: Node, job_id: UUID, beat: JobBeat, now: datetime) -> Attempt
     """Renew the lease and note the progress. Raises Refused."""
     _touch(node.pk, now)
     attempt = _held(node, job_id, beat.token, now)
-    gained = max(attempt.steps, beat.steps)
+    gained = max(attempt.steps, min(beat.steps, _MOST_STEPS))
     Attempt.objects.filter(pk=attempt.pk).update(lease_until=now + _lease(), steps=gained)
     Job.objects.filter(pk=job_id, state=JobState.RUNNING).update(
         stages=[stage.model_dump() for stage in beat.stages]
@@ -201,18 +203,20 @@ def require_attempt(node: Node, job_id: UUID, token: str, now: datetime) -> Atte
 def complete(node: Node, job_id: UUID, completion: Completion, now: datetime) -> None:
     """Accept a result. The same one again is accepted again. Raises Refused."""
     said = _hash(completion.model_dump_json(exclude={"token"}))
+    # Locked before it is read: the same may be on its way twice at once.
+    _touch(node.pk, now)
     accepted = _by_token(node, job_id, completion.token)
     if accepted is not None and accepted.outcome == AttemptOutcome.SUCCEEDED:
         if accepted.completion_hash == said:
             return
         raise Refused(RefusalReason.SUPERSEDED, "Another result of this attempt was accepted.")
     _require_outputs(completion.outputs)
-    attempt = require_attempt(node, job_id, completion.token, now)
+    attempt = _held(node, job_id, completion.token, now)
     job = Job.objects.get(pk=job_id)
     Attempt.objects.filter(pk=attempt.pk).update(completion_hash=said)
     _end(attempt, AttemptOutcome.SUCCEEDED, now)
     Node.objects.filter(pk=node.pk).update(failures=0)
-    _account_free(node.pk, now)
+    _account(node.pk, now)
     _link(job, JobBlob.OUT, completion.outputs)
     moved = _move(job_id, JobState.RUNNING, JobState.SUCCEEDED, now, result=dict(completion.result))
     if not moved:
@@ -222,10 +226,11 @@ def complete(node: Node, job_id: UUID, completion: Completion, now: datetime) ->
 
 def fail(node: Node, job_id: UUID, failure: Failure, now: datetime) -> None:
     """Note that a node could not do it, and decide what comes next. Raises Refused."""
+    _touch(node.pk, now)
     ended = _by_token(node, job_id, failure.token)
     if ended is not None and ended.outcome == AttemptOutcome.FAILED:
         return
-    attempt = require_attempt(node, job_id, failure.token, now)
+    attempt = _held(node, job_id, failure.token, now)
     _end(
         attempt,
         AttemptOutcome.FAILED,
@@ -234,19 +239,20 @@ def fail(node: Node, job_id: UUID, failure: Failure, now: datetime) -> None:
         sentence=failure.sentence,
         detail=failure.detail,
     )
-    _account_free(node.pk, now)
+    _account(node.pk, now)
     verdict = retry.after_failure(failure.reason, failure.sentence, _past(job_id))
     _follow(job_id, verdict, now)
 
 
 def release(node: Node, job_id: UUID, token: str, now: datetime) -> None:
     """Take a job back from a node that stops in good order. Raises Refused."""
+    _touch(node.pk, now)
     ended = _by_token(node, job_id, token)
     if ended is not None and ended.outcome == AttemptOutcome.RELEASED:
         return
-    attempt = require_attempt(node, job_id, token, now)
+    attempt = _held(node, job_id, token, now)
     _end(attempt, AttemptOutcome.RELEASED, now)
-    _account_free(node.pk, now)
+    _account(node.pk, now)
     _move(job_id, JobState.RUNNING, JobState.QUEUED, now)
     ring_fleet_after_commit()
 
@@ -267,7 +273,7 @@ def lose(attempt: Attempt, outcome: AttemptOutcome, now: datetime) -> bool:
     """End an attempt that nobody works on any more; the node's row is locked."""
     if not _end(attempt, outcome, now, Reason.LEASE_LOST):
         return False
-    _account_free(attempt.node_id, now)
+    _account(attempt.node_id, now)
     _follow(attempt.job_id, retry.after_loss(_past(attempt.job_id)), now)
     return True
 
@@ -288,6 +294,8 @@ def spec_of(job: Job) -> JobSpec:
 
 
 def _begin(job: Job, node: Node, boot_id: str, now: datetime) -> ClaimedJob:
+    # What the node idled for too long before this is a failure, whoever notices it.
+    _account(node.pk, now)
     settings = fleet_settings()
     token = secrets.token_urlsafe(32)
     number = Attempt.objects.filter(job=job).count() + 1
@@ -316,8 +324,14 @@ def _begin(job: Job, node: Node, boot_id: str, now: datetime) -> ClaimedJob:
 
 
 def _best(kinds: Sequence[str], now: datetime) -> Job | None:
+    """The best job that no other transaction is writing.
+
+    Whoever waited for one while holding a node could be waited for in turn, by a transaction
+    that cancels several jobs. SQLite has one writer at a time, and leaves the lock out.
+    """
     return (
-        Job.objects.filter(state=JobState.QUEUED, not_before__lte=now, kind__in=list(kinds))
+        Job.objects.select_for_update(skip_locked=True, no_key=True)
+        .filter(state=JobState.QUEUED, not_before__lte=now, kind__in=list(kinds))
         .order_by("-priority", "created_at", "pk")
         .first()
     )
@@ -340,7 +354,12 @@ def _held(node: Node, job_id: UUID, token: str, now: datetime) -> Attempt:
 
 
 def _revive(attempt: Attempt, now: datetime) -> bool:
-    """A lease that ran out counts again if the job still waits and the node has no other one."""
+    """A lease that ran out counts again if the job still waits and the node has no other one.
+
+    Past the point of no return it does not: the node's shelving may have been asked for already.
+    """
+    if Node.objects.filter(pk=attempt.node_id, gate=Gate.STOPPING).exists():
+        return False
     newest = Attempt.objects.filter(job_id=attempt.job_id).order_by("-number").first()
     if newest is None or newest.pk != attempt.pk:
         return False
@@ -368,6 +387,18 @@ def _running(job_id: UUID) -> Attempt | None:
     return Attempt.objects.filter(job_id=job_id, outcome=AttemptOutcome.RUNNING).first()
 
 
+def _end_running(job_id: UUID, now: datetime) -> bool:
+    """End the running attempt at a job as cancelled; False when there is none any more."""
+    attempt = _running(job_id)
+    if attempt is None:
+        return False
+    _touch(attempt.node_id, now)
+    if not _end(attempt, AttemptOutcome.CANCELLED, now, Reason.CANCELLED):
+        return False
+    _account(attempt.node_id, now)
+    return True
+
+
 def _touch(node_id: UUID, now: datetime, **where: object) -> bool:
     """Lock the node's row for this transaction, if it is as `where` says."""
     return Node.objects.filter(pk=node_id, **where).update(touched_at=now) == 1
@@ -390,14 +421,9 @@ def _end(
     return ended == 1
 
 
-def _account_free(node_id: UUID, now: datetime) -> None:
-    """From now on the node's time is not the job's any more."""
-    node = Node.objects.get(pk=node_id)
-    if node.wanted == Wanted.HELD:
-        cause = Cause.HOLD
-    else:
-        cause = Cause.IDLE if node.gate == Gate.OPEN else Cause.DRAIN
-    ledger.enter(node_id, cause, now)
+def _account(node_id: UUID, now: datetime) -> None:
+    """Bring the node's ledger up to now; its row is locked."""
+    account(Node.objects.get(pk=node_id), now)
 
 
 def _follow(job_id: UUID, verdict: retry.Verdict, now: datetime) -> None:

@@ -13,6 +13,8 @@ from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from uuid import UUID
 
+from django.db.models import Q
+
 from orchestrator.models import LedgerEntry
 from orchestrator.states import Cause
 
@@ -56,6 +58,26 @@ def enter(
         LedgerEntry.objects.filter(pk=current.pk).update(ended_at=now)
     if cause is not None:
         LedgerEntry.objects.create(node_id=node_id, cause=cause, job_id=job_id, started_at=now)
+
+
+def begin(node_id: UUID, since: datetime) -> None:
+    """The node has been billed since then: what is not accounted for yet was its boot."""
+    rows = LedgerEntry.objects.filter(node_id=node_id)
+    if (
+        rows.filter(started_at__lte=since)
+        .filter(Q(ended_at__isnull=True) | Q(ended_at__gt=since))
+        .exists()
+    ):
+        return
+    first = rows.filter(started_at__gt=since).order_by("started_at", "pk").first()
+    if first is None:
+        enter(node_id, Cause.BOOT, since)
+    elif first.cause == Cause.BOOT:
+        LedgerEntry.objects.filter(pk=first.pk).update(started_at=since)
+    else:
+        LedgerEntry.objects.create(
+            node_id=node_id, cause=Cause.BOOT, started_at=since, ended_at=first.started_at
+        )
 
 
 def stretches(entries: Iterable[LedgerEntry]) -> tuple[Stretch, ...]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
+from django.core.exceptions import RequestDataTooBig
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
+from ninja.parser import Parser
 from ninja.security import HttpBearer
 
 from gpu_node.contracts.node_api import (
@@ -25,7 +28,7 @@ from gpu_node.contracts.node_api import (
     UploadReply,
     UploadRequest,
 )
-from orchestrator import blobs, jobs, worker_beats
+from orchestrator import blobs, jobs, strict_json, worker_beats
 from orchestrator.clock import DATABASE_CLOCK
 from orchestrator.enrol import node_of
 from orchestrator.models import Node
@@ -47,10 +50,18 @@ class NodeToken(HttpBearer):
         return node_of(token)
 
 
+class StrictParser(Parser):
+    """Nothing comes in that could not be stored."""
+
+    def parse_body(self, request: HttpRequest) -> Any:
+        return strict_json.parse(request.body)
+
+
 api = NinjaAPI(
     title="Dubfleet node API",
     version="1",
     auth=NodeToken(),
+    parser=StrictParser(),
     urls_namespace="node_api",
     docs_url=None,
 )
@@ -148,6 +159,11 @@ def _invalid(_: HttpRequest, error: ValidationError) -> HttpResponse:
 @api.exception_handler(HttpError)
 def _http_error(_: HttpRequest, error: HttpError) -> HttpResponse:
     return _refusal(error.status_code, RefusalReason.MALFORMED, "The request is not understood.")
+
+
+@api.exception_handler(RequestDataTooBig)
+def _too_big(_: HttpRequest, __: RequestDataTooBig) -> HttpResponse:
+    return _refusal(413, RefusalReason.TOO_LARGE, "The request is larger than this server takes.")
 
 
 def _refusal(status: int, reason: RefusalReason, sentence: str) -> HttpResponse:

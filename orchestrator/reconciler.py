@@ -77,7 +77,9 @@ class Reconciler:
     def _begin(self) -> bool:
         now = self._clock.now()
         FleetState.objects.get_or_create(pk=1)
-        free = Q(tick_until__isnull=True) | Q(tick_until__lt=now)
+        # No lease ends later than that, unless the clock was set back under its holder.
+        ended = Q(tick_until__lt=now) | Q(tick_until__gt=now + _TICK_LEASE)
+        free = Q(tick_until__isnull=True) | ended
         taken = FleetState.objects.filter(free, pk=1).update(
             tick_token=self._token, tick_until=now + _TICK_LEASE, tick_again=False
         )
@@ -134,6 +136,8 @@ class Reconciler:
             report.cloud_error = error.sentence
             log.warning("the cloud cannot be asked: %s (%s)", error.sentence, error.kind)
             return
+        # What took so long that another has looked since is not written over the newer.
+        self.still_mine()
         for node in Node.objects.exclude(server_id=""):
             server = servers.get(node.server_id)
             status = server.status if server else CloudStatus.DELETED
@@ -186,12 +190,13 @@ class Reconciler:
     def _move(self, step: planner.Move) -> bool:
         with transaction.atomic():
             now = self._clock.now()
-            moved = Node.objects.filter(name=step.node, gate=step.old).update(
-                gate=step.new, gate_since=now, touched_at=now
-            )
-            if not moved:
+            if not Node.objects.filter(name=step.node, gate=step.old).update(touched_at=now):
                 return False
             node = Node.objects.get(name=step.node)
+            # What it idled for too long before the gate moves is a failure, and no drain.
+            account(node, now)
+            node.gate, node.gate_since = step.new, now
+            node.save(update_fields=["gate", "gate_since"])
             busy = Attempt.objects.filter(node=node, outcome=AttemptOutcome.RUNNING).exists()
             if step.new is Gate.STOPPING and busy:
                 transaction.set_rollback(True)

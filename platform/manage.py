@@ -15,14 +15,13 @@ def main() -> None:
     if root not in sys.path:
         sys.path.append(root)
     if sys.argv[1:2] == ["serve"]:
-        # It makes the settings that Django is to read, and so cannot need them itself. Until it
-        # listens for Ctrl-C, that simply ends us: nothing has been started yet.
-        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
+        # It makes the settings that Django is to read, and so cannot need them itself.
+        _end_on_interrupt()
         from campus.standalone.serve import main as serve
 
         sys.exit(serve(sys.argv[2:]))
     if sys.argv[1:2] == ["demo"]:
+        _end_on_interrupt()
         from campus.standalone.demo import main as demo
 
         sys.exit(demo(sys.argv[2:]))
@@ -30,6 +29,12 @@ def main() -> None:
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(sys.argv)
+
+
+def _end_on_interrupt() -> None:
+    """Until somebody listens for Ctrl-C it simply ends us: nothing has been started yet."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 if __name__ == "__main__":

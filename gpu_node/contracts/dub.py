@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from pydantic import Field
 
 from gpu_node.contracts.base import Contract, Document, LanguageTag, Seconds
 from gpu_node.contracts.blobs import Blob
 from gpu_node.contracts.errors import Reason
 from gpu_node.contracts.media import Loudness, MediaInfo
+
+
+class DubInput(StrEnum):
+    """The names of the files that a dub is given."""
+
+    LESSON = "lesson"
+    SUBTITLES = "subtitles"
+    TARGET_SUBTITLES = "target_subtitles"
+
+
+class DubOutput(StrEnum):
+    """The names of the files that a dub gives; the source's subtitles if its words are known."""
+
+    VIDEO = "video"
+    AUDIO = "audio"
+    TARGET_VTT = "target_vtt"
+    SOURCE_VTT = "source_vtt"
+    TARGET_SRT = "target_srt"
+    SOURCE_SRT = "source_srt"
 
 
 class Bed(Contract):

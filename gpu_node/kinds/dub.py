@@ -21,7 +21,7 @@ from gpu_node import process, report
 from gpu_node.artefacts import Store
 from gpu_node.contracts.base import Contract, InLanguage
 from gpu_node.contracts.blobs import Blob
-from gpu_node.contracts.dub import DubReport, SubtitleFiles
+from gpu_node.contracts.dub import DubInput, DubOutput, DubReport, SubtitleFiles
 from gpu_node.contracts.errors import DubfleetError, Reason
 from gpu_node.contracts.jobs import DubPayload
 from gpu_node.contracts.media import ExtractedAudio
@@ -43,16 +43,7 @@ from gpu_node.media.subtitles import Cue, read_subtitles
 from gpu_node.runner import GraphResult
 from gpu_node.stages import captions, fitting, ingest, mixdown, muxing, scoring, utterances
 
-LESSON = "lesson"
-SUBTITLES = "subtitles"
-TARGET_SUBTITLES = "target_subtitles"
-
-VIDEO = "video"
-AUDIO = "audio"
-TARGET_VTT = "target_vtt"
-SOURCE_VTT = "source_vtt"
-TARGET_SRT = "target_srt"
-SOURCE_SRT = "source_srt"
+LESSON, SUBTITLES, TARGET_SUBTITLES = DubInput.LESSON, DubInput.SUBTITLES, DubInput.TARGET_SUBTITLES
 
 _VERSION = "1"
 _VERSION_TIMEOUT = 30.0
@@ -91,12 +82,12 @@ class OpenedDub:
         """The dub's files, and the report on it."""
         subtitles: SubtitleFiles = result.values["captions"]
         files = {
-            VIDEO: result.values["mux"].video,
-            AUDIO: result.values["master"].audio,
-            TARGET_VTT: subtitles.target_vtt,
-            SOURCE_VTT: subtitles.source_vtt,
-            TARGET_SRT: subtitles.target_srt,
-            SOURCE_SRT: subtitles.source_srt,
+            DubOutput.VIDEO: result.values["mux"].video,
+            DubOutput.AUDIO: result.values["master"].audio,
+            DubOutput.TARGET_VTT: subtitles.target_vtt,
+            DubOutput.SOURCE_VTT: subtitles.source_vtt,
+            DubOutput.TARGET_SRT: subtitles.target_srt,
+            DubOutput.SOURCE_SRT: subtitles.source_srt,
         }
         return DubDelivery(
             outputs={name: blob for name, blob in files.items() if blob is not None},

@@ -13,6 +13,7 @@ from gpu_node.media import ffmpeg, wav
 from gpu_node.timing import fit as solver
 
 _STRETCH_TIMEOUT = 120.0
+_AUDIBLE_SECONDS = 0.05
 
 
 def place(utterances: Utterances, spoken: Outcomes[SpokenLine], audio: ExtractedAudio) -> Fit:
@@ -58,13 +59,21 @@ def _blocker(
     if failure is not None:
         reason, sentence = failure.reason, failure.sentence
     else:
-        missing = unplaced.missing if unplaced else 0.0
         reason = Reason.DOES_NOT_FIT
-        sentence = (
-            f"The translation is about {max(0.1, missing):.1f} s too long for its place even when "
-            "spoken 25 % faster: shorten it."
-        )
+        sentence = _no_room(unplaced.missing if unplaced else 0.0)
     return Blocker(id=key, start=start, end=end, reason=reason, sentence=sentence)
+
+
+def _no_room(missing: float) -> str:
+    """`missing` seconds, at the fastest rate; 0 when the line would fit its own place."""
+    if missing < _AUDIBLE_SECONDS:
+        return (
+            "A long line beside it takes up its place: shorten that one, or keep the original here."
+        )
+    return (
+        f"The translation is about {missing:.1f} s too long for its place even when spoken 25 % "
+        "faster: shorten it."
+    )
 
 
 def stretch(ctx: StageContext, item: Placement) -> StretchedLine:

@@ -232,16 +232,20 @@ def _reason_to_drain(node: NodeView, fleet: FleetView) -> Why | None:
     if node.worker is None or now - node.worker.seen_at > policy.boot:
         return Why.WORKER_SILENT
     since = idle_since(node)
-    if fleet.queued > 0 or since is None or now - since < policy.idle:
+    if since is None:
         return None
-    return Why.IDLE
+    if node.worker.state is WorkerState.BROKEN and now - since > policy.boot:
+        # It takes no work, however much there is; a new start may mend it.
+        return Why.WORKER_BROKEN
+    return Why.IDLE if fleet.queued == 0 and now - since >= policy.idle else None
 
 
 def _takes_work(node: NodeView, fleet: FleetView) -> bool:
     """Whether the worker is there and would take a job."""
     worker = node.worker
     return (
-        worker is not None
+        node.cloud is CloudStatus.ACTIVE
+        and worker is not None
         and node.ready_at is not None
         and worker.state is WorkerState.READY
         and fleet.now - worker.seen_at <= fleet.policy.silent
@@ -278,5 +282,5 @@ def _rings(fleet: FleetView) -> Iterator[Ring]:
         return
     for node in fleet.nodes:
         open_and_free = node.gate is Gate.OPEN and node.lease is None and not node.parked
-        if open_and_free and node.cloud is CloudStatus.ACTIVE and _takes_work(node, fleet):
+        if open_and_free and _takes_work(node, fleet):
             yield Ring(node.name)

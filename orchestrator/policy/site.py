@@ -26,7 +26,10 @@ def looked(site: Site, up: bool, now: datetime, look_every: timedelta) -> Site:
     if not up:
         return Site(None, site.seen_at)
     gap = max(look_every * _MISSED_LOOKS, _LEAST_GAP)
-    if site.up_since is None or site.seen_at is None or now - site.seen_at > gap:
+    if site.up_since is None or site.seen_at is None:
+        return Site(now, now)
+    # A last look that lies ahead of us: the clock was set back, and nothing is known.
+    if not timedelta() <= now - site.seen_at <= gap:
         return Site(now, now)
     return Site(site.up_since, now)
 

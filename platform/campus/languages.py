@@ -18,6 +18,11 @@ def name(tag: str) -> str:
     return _NAMES.get(tag, tag)
 
 
+def is_known(tag: str) -> bool:
+    """Whether it is one of those that people may choose."""
+    return tag in _NAMES
+
+
 def primary(tag: str) -> str:
     """The language without its region: "es" for "es-419"."""
     return tag.partition("-")[0].lower()

@@ -9,9 +9,16 @@ from django.conf import settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.core.exceptions import SuspiciousOperation
 from django.core.files.uploadhandler import FileUploadHandler
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from typing_extensions import override
+
+_LOGGED_OUT = "You are not logged in any more. Reload the page, log in, and try again."
+
+
+def by_script(request: HttpRequest) -> bool:
+    """Whether one of our pages' scripts asks, and wants to be answered in its own way."""
+    return request.headers.get("Accept") == "application/json"
 
 
 class ContentSecurityPolicy:
@@ -46,6 +53,9 @@ class LoginRequired(LoginRequiredMiddleware):
         if refusal is not None and request.headers.get("HX-Request") == "true":
             # A redirect would put the login page into the middle of the page that polled.
             return HttpResponse(status=204, headers={"HX-Refresh": "true"})
+        if refusal is not None and by_script(request):
+            # A script would follow a redirect and take the login page for an answer.
+            return JsonResponse({"sentence": _LOGGED_OUT}, status=401)
         return refusal
 
 

@@ -139,6 +139,8 @@ FILE_UPLOAD_HANDLERS = ["campus.security.NoFiles"]
 FILE_UPLOAD_TEMP_DIR = str(_uploads)
 FILE_UPLOAD_PERMISSIONS = 0o644
 UPLOAD_MAX_BYTES = _site.upload_max_bytes
+# What is not a file is held in memory. A node's report on a lesson of ten hours has about 5 MB.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 10_000_000
 
 STATIC_URL = "/static/"
 STATIC_ROOT = str(_site.var / "static")

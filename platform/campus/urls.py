@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path
-from django.views.generic import RedirectView
 
+from campus.accounts.views import admin_door
 from campus.healthz import healthz
 from gpu_node.contracts.node_api import API_ROOT
 from orchestrator import blob_views
 from orchestrator.node_api import api as node_api
 
-# The admin's own login page knows no throttle: there is one door.
-_one_door = login_not_required(RedirectView.as_view(pattern_name="login", query_string=True))
-
 urlpatterns = [
     path("healthz", healthz),
     path(f"{API_ROOT.strip('/')}/", node_api.urls),
     *blob_views.urlpatterns,
-    path("admin/login/", _one_door),
+    path("admin/login/", admin_door),
     path("admin/", admin.site.urls),
     path("", include("campus.accounts.urls")),
     path("", include("campus.catalogue.urls")),

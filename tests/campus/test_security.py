@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import DatabaseError
@@ -98,3 +100,10 @@ def test_health(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("campus.healthz.connection", Away())
     sick = Client().get("/healthz")
     assert (sick.status_code, sick.json()["ok"]) == (503, False)
+
+
+def test_an_upload_after_the_sessions_end_is_told_so(db: None) -> None:
+    page = f"/courses/{uuid4()}/lessons/new/"
+    response = Client().post(page, {"title": "One"}, headers={"accept": "application/json"})
+    assert response.status_code == 401
+    assert "not logged in any more" in response.json()["sentence"]

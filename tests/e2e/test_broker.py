@@ -163,6 +163,12 @@ def heard_of(site: Site) -> Iterator[list[float]]:
         heard.append(time.monotonic())
 
 
+def be_idle(site: Site) -> None:
+    """Wait until the worker has asked for another job and found none."""
+    known = len(site.beats)
+    wait_for(lambda: len(site.beats) > known + 4 and not any(b.busy for b in site.beats[-4:]))
+
+
 def test_redis_killed_under_a_job(tmp_path: Path) -> None:
     with scene(tmp_path, app=TOY, by_path=False) as there:
         job, text = there.begin()
@@ -228,6 +234,7 @@ def test_the_path_is_dead_for_a_minute(tmp_path: Path, forget: bool, busy: bool)
             there.path.cut()
         text.open_gate()
         done_once(job, text)
+        be_idle(there.site)
         there.path.cut()
         there.site.orders_claims = True
         waiting = Text(tmp_path / "waiting", ["one", "two"]).submit(there.site)

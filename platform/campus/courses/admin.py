@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -187,8 +188,8 @@ class CourseAdmin(ReadOnlyAdmin[Course]):
         reason: bool = False,
     ) -> HttpResponseBase:
         """Ask on GET; do it on POST, and say how it went."""
-        course = get_object_or_404(Course, pk=object_id)
-        back = reverse("admin:courses_course_change", args=[object_id])
+        course = self.found(request, object_id)
+        back = reverse("admin:courses_course_change", args=[course.pk])
         if request.method != "POST":
             context = {"verb": verb, "words": words, "reason": reason, "back": back}
             title = f"{verb}: {course.title}"
@@ -249,7 +250,7 @@ class LessonAdmin(ReadOnlyAdmin[Lesson]):
         variant=ActionVariant.PRIMARY,
     )
     def generate(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
-        lesson = get_object_or_404(Lesson.objects.select_related("course"), pk=object_id)
+        lesson = self.found(request, object_id)
         if request.method == "POST":
             return _generate(request, lesson)
         choices = ordering.choices(lesson)
@@ -259,7 +260,7 @@ class LessonAdmin(ReadOnlyAdmin[Lesson]):
             "only": open_ones[0] if len(open_ones) == 1 else None,
             "estimate": ordering.estimate(lesson, DATABASE_CLOCK.now()),
             "settled": lesson.course.current_state in SETTLED,
-            "back": reverse("admin:courses_lesson_change", args=[object_id]),
+            "back": reverse("admin:courses_lesson_change", args=[lesson.pk]),
         }
         title = f"Generate voiceover: {lesson.title}"
         return self.page(request, "admin/courses/generate.html", title, lesson, **context)
@@ -299,7 +300,11 @@ def _may(request: HttpRequest, permission: str, object_id: str | None, state: Co
     # Posted all the same, it is refused in words: the state may have changed since the page came.
     if object_id is None or request.method == "POST":
         return True
-    return Course.objects.filter(pk=object_id, state=state).exists()
+    try:
+        return Course.objects.filter(pk=object_id, state=state).exists()
+    except ValidationError:
+        # Not even an id: there is no such course.
+        return False
 
 
 def _label(course: Course) -> str:

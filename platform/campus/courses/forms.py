@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 
 from campus.courses.models import TITLE_LENGTH, Course, LessonSubtitles
-from campus.courses.text import shown, tidy
+from campus.courses.text import shown, tidy, visible
 from campus.languages import CHOICES, name
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ else:
     _CourseModelForm = forms.ModelForm
 
 _UNSHOWN = "Leave out control characters and characters that turn the direction of writing."
+_UNSEEN = "Nothing of this can be seen: write some letters or digits."
 _MEDIA = "video/*,.mkv,.mp4,.mov,.webm,.avi,.m4v,.ts"
 
 
@@ -30,7 +31,12 @@ class TitleField(forms.CharField):
         cleaned = str(super().clean(value))
         if not shown(cleaned):
             raise forms.ValidationError(_UNSHOWN)
-        return tidy(cleaned)
+        title = tidy(cleaned)
+        if title and not visible(title):
+            raise forms.ValidationError(_UNSEEN)
+        # Composed, a few characters become several.
+        self.run_validators(title)
+        return title
 
 
 class CourseForm(_CourseModelForm):

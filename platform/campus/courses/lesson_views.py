@@ -20,6 +20,7 @@ from campus.courses.access import own_course, own_lesson
 from campus.courses.forms import LessonForm, SubtitlesForm
 from campus.courses.models import Course, Lesson
 from campus.refusals import Refused
+from campus.security import by_script
 from orchestrator.clock import DATABASE_CLOCK
 
 
@@ -169,7 +170,7 @@ def _form_page(
     status: int = 200,
 ) -> HttpResponseBase:
     """The form with what is wrong; the page's script is told in its own way."""
-    if _by_script(request):
+    if by_script(request):
         return JsonResponse({"sentence": sentence or _first_error(form)}, status=status)
     context: dict[str, Any] = {
         "course": course,
@@ -207,20 +208,16 @@ def _subtitles_page(
 
 def _done(request: HttpRequest, course: Course, sentence: str) -> HttpResponseBase:
     messages.success(request, sentence)
-    if _by_script(request):
+    if by_script(request):
         return JsonResponse({"location": reverse("courses:edit", args=[course.pk])})
     return redirect("courses:edit", course.pk)
 
 
 def _not_now(request: HttpRequest, course: Course) -> HttpResponseBase:
-    if _by_script(request):
+    if by_script(request):
         return JsonResponse({"sentence": services.NOT_NOW}, status=409)
     messages.error(request, services.NOT_NOW)
     return redirect("courses:edit", course.pk)
-
-
-def _by_script(request: HttpRequest) -> bool:
-    return request.headers.get("Accept") == "application/json"
 
 
 def _first_error(form: LessonForm) -> str:

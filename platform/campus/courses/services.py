@@ -13,9 +13,11 @@ from campus.accounts.roles import Role
 from campus.courses.models import Course, CourseEvent, Lesson
 from campus.courses.states import EDITABLE, TRANSITIONS, CourseState
 from campus.notifications.services import Note, tell, tell_roles
+from campus.reasons import tidy_reason
 from campus.refusals import Refused
 
 NOT_NOW = "This course is not a draft any more, so its lessons cannot be changed."
+_COURSE_GONE = "This course was deleted meanwhile."
 _SOMEBODY_FASTER = "Somebody else was faster: this course is now “{label}”."
 MOST_LESSONS = 500
 
@@ -67,9 +69,7 @@ def accept(course: Course, by: User, now: datetime) -> None:
 
 def give_back(course: Course, by: User, reason: str, now: datetime) -> None:
     """Something has to change, and the partner is told what. Raises Refused."""
-    reason = reason.strip()
-    if not reason:
-        raise Refused("Write what has to be changed: the partner will read it.")
+    reason = tidy_reason(reason, "Write what has to be changed: the partner will read it.")
     with transaction.atomic():
         _must(course, CourseState.SUBMITTED, CourseState.RETURNED, now, by=by, reason=reason)
         _tell_owner(course, "returned", f"Please change your course: {course.title}", reason, now)
@@ -92,10 +92,19 @@ def return_reason(course: Course) -> str:
 
 def lock_editable(course_id: UUID) -> Course:
     """The course, locked for this transaction, if its lessons may change. Raises Refused."""
-    course = Course.objects.select_for_update().get(pk=course_id)
+    course = Course.objects.select_for_update().filter(pk=course_id).first()
+    if course is None:
+        raise Refused(_COURSE_GONE)
     if course.current_state not in EDITABLE:
         raise Refused(NOT_NOW)
     return course
+
+
+def lock_lesson(lesson: Lesson) -> None:
+    """The same for a lesson that is to be changed, which may have gone since. Raises Refused."""
+    lock_editable(lesson.course_id)
+    if not Lesson.objects.filter(pk=lesson.pk).exists():
+        raise Refused("This lesson was deleted meanwhile.")
 
 
 def shift(lesson: Lesson, up: bool) -> None:
@@ -115,7 +124,7 @@ def shift(lesson: Lesson, up: bool) -> None:
 def rename_lesson(lesson: Lesson, title: str) -> None:
     """Raises Refused."""
     with transaction.atomic():
-        lock_editable(lesson.course_id)
+        lock_lesson(lesson)
         Lesson.objects.filter(pk=lesson.pk).update(title=title)
 
 
@@ -150,8 +159,10 @@ def _must(
 ) -> None:
     if move(course, old, new, now, by=by, reason=reason):
         return
-    course.refresh_from_db()
-    raise Refused(_SOMEBODY_FASTER.format(label=course.get_state_display()))
+    found = Course.objects.filter(pk=course.pk).first()
+    if found is None:
+        raise Refused(_COURSE_GONE)
+    raise Refused(_SOMEBODY_FASTER.format(label=found.get_state_display()))
 
 
 def _tell_owner(course: Course, what: str, title: str, text: str, now: datetime) -> None:

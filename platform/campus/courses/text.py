@@ -15,6 +15,11 @@ def shown(text: str) -> bool:
     return not _DIRECTION.search(text) and not any(category(c) in ("Cc", "Cs") for c in text)
 
 
+def visible(text: str) -> bool:
+    """Whether any of it leaves a mark: letters, digits, punctuation, symbols."""
+    return any(category(c)[0] in "LNPS" for c in text)
+
+
 def tidy(text: str) -> str:
     """One line, composed characters, single spaces."""
     return " ".join(normalize("NFC", text).split())

@@ -20,7 +20,7 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from campus.courses import arrivals
 from campus.courses.models import FILE_NAME_LENGTH, Course, Lesson, LessonSubtitles
-from campus.courses.services import MOST_LESSONS, lock_editable
+from campus.courses.services import MOST_LESSONS, lock_editable, lock_lesson
 from campus.courses.text import suffix, tidy_file_name
 from campus.refusals import Refused
 from campus.words import size
@@ -105,7 +105,7 @@ def replace_video(
     facts = _look(upload, whole_size)
     video = blobs.store_stream(upload.chunks(), now, suffix=suffix(upload.name or ""))
     with transaction.atomic():
-        lock_editable(lesson.course_id)
+        lock_lesson(lesson)
         Lesson.objects.filter(pk=lesson.pk).update(
             **_video_fields(upload, facts, video.digest, video.suffix)
         )
@@ -120,7 +120,7 @@ def set_subtitles(
     found = arrivals.look_at_subtitles(upload.read(), lesson.duration)
     file = blobs.store_stream([found.data], now, suffix=found.suffix)
     with transaction.atomic():
-        lock_editable(lesson.course_id)
+        lock_lesson(lesson)
         LessonSubtitles.objects.update_or_create(
             lesson=lesson,
             language=language,

@@ -24,7 +24,7 @@ urlpatterns = [
     path("lessons/<uuid:lesson_id>/delete/", lesson_views.delete, name="lesson_delete"),
     path("lessons/<uuid:lesson_id>/subtitles/", lesson_views.subtitles, name="subtitles"),
     path(
-        "lessons/<uuid:lesson_id>/subtitles/<str:language>/remove/",
+        "lessons/<uuid:lesson_id>/subtitles/<slug:language>/remove/",
         lesson_views.remove_subtitles,
         name="subtitles_remove",
     ),

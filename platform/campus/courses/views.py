@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -41,10 +42,11 @@ def create(request: HttpRequest) -> HttpResponse:
         now = DATABASE_CLOCK.now()
         course = form.save(commit=False)
         course.owner, course.created_at, course.changed_at = user_of(request), now, now
-        course.save()
-        CourseEvent.objects.create(
-            course=course, at=now, new=CourseState.DRAFT, by=user_of(request)
-        )
+        with transaction.atomic():
+            course.save()
+            CourseEvent.objects.create(
+                course=course, at=now, new=CourseState.DRAFT, by=user_of(request)
+            )
         messages.success(request, "The course was created. Now add its lessons.")
         return redirect("courses:edit", course.pk)
     return render(request, "courses/form.html", _SECTION | {"form": form})

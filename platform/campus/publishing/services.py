@@ -18,8 +18,9 @@ from django.db.models import F, Q
 from django.urls import reverse
 
 from campus.accounts.models import User
+from campus.accounts.roles import Role
 from campus.languages import name
-from campus.notifications.services import Note, tell
+from campus.notifications.services import Note, tell, tell_roles
 from campus.publishing import sales
 from campus.publishing.models import Publication
 from campus.publishing.port import HostState, HostUnavailable, Upload, VideoHost
@@ -29,6 +30,7 @@ from campus.refusals import Refused
 from campus.voiceovers import services as voiceovers
 from campus.voiceovers.models import Voiceover
 from campus.voiceovers.states import VoiceoverState
+from gpu_node.contracts.dub import DubOutput
 from orchestrator import blobs
 
 log = logging.getLogger(__name__)
@@ -194,15 +196,18 @@ def _step(publication: Publication, host: VideoHost, clock: _Clock) -> None:
 def _upload(publication: Publication, host: VideoHost, clock: _Clock) -> None:
     voiceover = publication.voiceover
     outputs = publication.job.outputs()
-    if "video" not in outputs:
-        raise FileNotFoundError("video")
-    tracks = {voiceover.target_language: "target_vtt", voiceover.source_language: "source_vtt"}
+    if DubOutput.VIDEO not in outputs:
+        raise FileNotFoundError(DubOutput.VIDEO)
+    tracks = {
+        voiceover.target_language: DubOutput.TARGET_VTT,
+        voiceover.source_language: DubOutput.SOURCE_VTT,
+    }
     host_id = host.upload(
         Upload(
             key=publication.key,
             title=voiceover.lesson_title,
             language=voiceover.target_language,
-            video=blobs.open_blob(outputs["video"].digest),
+            video=blobs.open_blob(outputs[DubOutput.VIDEO].digest),
             subtitles={
                 language: blobs.open_blob(outputs[output].digest)
                 for language, output in tracks.items()
@@ -272,16 +277,28 @@ def _try_later(publication: Publication, sentence: str, now: datetime) -> None:
 
 def _give_up(publication: Publication, sentence: str, now: datetime) -> None:
     with transaction.atomic():
-        if _write(publication, now, PublicationState.FAILED, sentence=sentence):
-            voiceovers.move(
-                publication.voiceover,
-                VoiceoverState.PUBLISHING,
-                VoiceoverState.FAILED,
-                now,
-                sentence=sentence,
-                reason=voiceovers.PUBLISHING_FAILED,
-                where={"job_id": publication.job_id},
-            )
+        if not _write(publication, now, PublicationState.FAILED, sentence=sentence):
+            return
+        voiceover = publication.voiceover
+        publishing, failed = VoiceoverState.PUBLISHING, VoiceoverState.FAILED
+        moved = voiceovers.move(
+            voiceover,
+            publishing,
+            failed,
+            now,
+            sentence=sentence,
+            reason=voiceovers.PUBLISHING_FAILED,
+            where={"job_id": publication.job_id},
+        )
+        if not moved:
+            return
+        note = Note(
+            key=f"not-published:{publication.pk}:{voiceover.events.count()}",
+            title=f"Not published: {voiceover.lesson_title} in {name(voiceover.target_language)}",
+            text=sentence,
+            path=reverse("voiceovers:page", args=[voiceover.pk]),
+        )
+        tell_roles([Role.ADMIN], note, now)
 
 
 def _write(

@@ -8,7 +8,7 @@ from campus.publishing import watch
 
 app_name = "watch"
 urlpatterns = [
-    path("<str:host_id>/", watch.page, name="page"),
-    path("<str:host_id>/video.mp4", watch.video, name="video"),
-    path("<str:host_id>/<str:language>.vtt", watch.track, name="track"),
+    path("<slug:host_id>/", watch.page, name="page"),
+    path("<slug:host_id>/video.mp4", watch.video, name="video"),
+    path("<slug:host_id>/<slug:language>.vtt", watch.track, name="track"),
 ]

@@ -14,6 +14,7 @@ from campus.accounts.roles import DECIDE_COURSES, OWN_COURSES, SEE_REVIEWS
 from campus.courses.models import Lesson
 from campus.voiceovers.models import Voiceover
 from gpu_node.contracts.blobs import Blob
+from gpu_node.contracts.dub import DubOutput
 from orchestrator.blobs import open_blob
 from orchestrator.file_responses import serve_file
 
@@ -29,9 +30,9 @@ _TYPES = {
     ".vtt": "text/vtt; charset=utf-8",
 }
 _OUTPUTS = {
-    "dub": ("video", "video/mp4"),
-    "target_vtt": ("target_vtt", "text/vtt; charset=utf-8"),
-    "source_vtt": ("source_vtt", "text/vtt; charset=utf-8"),
+    "dub": (DubOutput.VIDEO, "video/mp4"),
+    "target_vtt": (DubOutput.TARGET_VTT, "text/vtt; charset=utf-8"),
+    "source_vtt": (DubOutput.SOURCE_VTT, "text/vtt; charset=utf-8"),
 }
 
 

@@ -14,12 +14,16 @@ from campus.accounts.roles import Role
 from campus.notifications.services import Note, tell_roles
 from campus.publishing.services import TICK_TASK
 from campus.queues import ring_after_commit
+from campus.reasons import tidy_reason
 from campus.refusals import Refused
 from campus.voiceovers import services as voiceovers
 from campus.voiceovers.models import Utterance, Voiceover
 from campus.voiceovers.states import VoiceoverState
+from gpu_node.contracts.dub import DubOutput
+from orchestrator import blobs
 
 _REVIEW = VoiceoverState.IN_REVIEW
+LOST = "The dub's file is no longer in storage: request changes, then have it made again."
 _ANOTHER_DUB = "This lesson was dubbed again since you opened the page: reload it and look again."
 
 
@@ -48,6 +52,8 @@ def approve(voiceover: Voiceover, dub: UUID, by: User, now: datetime) -> None:
     with transaction.atomic():
         voiceover = Voiceover.objects.select_for_update().get(pk=voiceover.pk)
         _require(voiceover, dub)
+        if lost(voiceover):
+            raise Refused(LOST)
         if left := undecided(voiceover):
             raise Refused(
                 f"{left} line{'s' if left > 1 else ''} could not be spoken: "
@@ -62,14 +68,11 @@ def approve(voiceover: Voiceover, dub: UUID, by: User, now: datetime) -> None:
 
 def request_changes(voiceover: Voiceover, dub: UUID, reason: str, by: User, now: datetime) -> None:
     """Not good enough, and why. Raises Refused."""
-    reason = reason.strip()
-    if not reason:
-        raise Refused("Write what has to be changed.")
+    reason = tidy_reason(reason, "Write what has to be changed.")
     with transaction.atomic():
         voiceover = Voiceover.objects.select_for_update().get(pk=voiceover.pk)
         old = voiceover.current_state
-        if not (old is VoiceoverState.APPROVED and voiceover.withheld):
-            # One that was taken off the video host may be sent back as well.
+        if not off_the_host(voiceover):
             _require(voiceover, dub)
         new = VoiceoverState.CHANGES_REQUESTED
         where = {"job": dub}
@@ -82,6 +85,18 @@ def request_changes(voiceover: Voiceover, dub: UUID, reason: str, by: User, now:
             path=reverse("voiceovers:page", args=[voiceover.pk]),
         )
         tell_roles([Role.ADMIN], note, now)
+
+
+def off_the_host(voiceover: Voiceover) -> bool:
+    """Approved once, yet taken down or never published: it may still be sent back."""
+    withheld = voiceover.current_state is VoiceoverState.APPROVED and voiceover.withheld
+    return withheld or voiceover.reason == voiceovers.PUBLISHING_FAILED
+
+
+def lost(voiceover: Voiceover) -> bool:
+    """Whether the dub's video is not in storage any more."""
+    video = voiceover.job.outputs().get(DubOutput.VIDEO)
+    return video is None or not blobs.have([video.digest])
 
 
 def undecided(voiceover: Voiceover) -> int:

@@ -57,6 +57,7 @@ def page(request: HttpRequest, voiceover_id: UUID) -> HttpResponse:
             if name in outputs
         ],
         "original": voiceover.lesson is not None,
+        "lost": services.LOST if services.lost(voiceover) else "",
         **_standing(voiceover),
     }
     return render(request, "review/page.html", _SECTION | context)
@@ -123,10 +124,9 @@ def request_changes(request: HttpRequest, voiceover_id: UUID) -> HttpResponse:
 def _standing(voiceover: Voiceover) -> dict[str, object]:
     state = voiceover.current_state
     in_review = state is VoiceoverState.IN_REVIEW
-    withheld = state is VoiceoverState.APPROVED and voiceover.withheld
     return {
         "in_review": in_review,
-        "may_request_changes": in_review or withheld,
+        "may_request_changes": in_review or services.off_the_host(voiceover),
         "undecided": services.undecided(voiceover),
     }
 

@@ -91,6 +91,8 @@ def _journey(site: Site, options: argparse.Namespace) -> int:
         cwd=site.layout.folder,
         env={**site.environment, "SITE_LOG_LEVEL": "WARNING"},
         stdin=subprocess.DEVNULL,
+        # Ctrl-C is ours to hear.
+        start_new_session=True,
     )
     try:
         return child.wait()

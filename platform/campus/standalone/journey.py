@@ -31,6 +31,9 @@ def main() -> None:
     except Stuck as stuck:
         sys.stderr.write(f"demo: {stuck}\n")
         sys.exit(1)
+    except OSError as error:
+        sys.stderr.write(f"demo: {error.strerror}: {error.filename}\n")
+        sys.exit(1)
     options.report.write_text(report.model_dump_json(), encoding="utf-8")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import shutil
 import sys
 import time
@@ -19,6 +20,7 @@ from campus.courses import services as courses
 from campus.courses import uploads
 from campus.courses.models import Course
 from campus.courses.states import CourseState
+from campus.courses.text import tidy_file_name
 from campus.notifications.models import Notice
 from campus.publishing.hosts import video_host
 from campus.publishing.models import Publication
@@ -40,6 +42,7 @@ _LOOK_SECONDS = 0.2
 _SHORTEST_WAIT = 120.0
 _WAIT_PER_MEDIA_SECOND = 3.0
 _HTTP_SECONDS = 10.0
+_LONGEST_TITLE = 120
 
 _ENDED = frozenset({VoiceoverState.IN_REVIEW, VoiceoverState.FAILED, VoiceoverState.CANCELLED})
 
@@ -53,6 +56,8 @@ class Travel:
 
     def __init__(self, lesson: Path, source: str, target: str) -> None:
         self._file = lesson
+        # Its name as somebody would have typed it: a file's may hold anything, and be longer.
+        self._title = tidy_file_name(lesson.stem, _LONGEST_TITLE)
         self._source = source
         self._target = target
         self._people = {user.role: user for user in User.objects.all()}
@@ -85,13 +90,13 @@ class Travel:
         now = DATABASE_CLOCK.now()
         course = Course.objects.create(
             owner=partner,
-            title=f"Course with {self._file.stem}",
+            title=f"Course with {self._title}",
             source_language=self._source,
             price=Decimal("49.00"),
             created_at=now,
             changed_at=now,
         )
-        lesson = uploads.add_lesson(course, self._file.stem, _uploaded(self._file), None, now)
+        lesson = uploads.add_lesson(course, self._title, _uploaded(self._file), None, now)
         self._patience = max(_SHORTEST_WAIT, _WAIT_PER_MEDIA_SECOND * lesson.duration)
         courses.submit(course, partner, DATABASE_CLOCK.now())
         self._say(f"{partner} handed in a course with one lesson of {lesson.duration:.0f} s.")
@@ -182,7 +187,7 @@ def _site_promises(course: Course, publication: Publication) -> list[Promise]:
         Promise(
             what="the course is in the public catalogue",
             measured=f"HTTP {catalogue.status_code}",
-            kept=course.title in catalogue.text,
+            kept=listed(course.title, catalogue.text),
         ),
         Promise(
             what="the dub can be watched by anybody",
@@ -195,6 +200,11 @@ def _site_promises(course: Course, publication: Publication) -> list[Promise]:
             kept=wanted <= told,
         ),
     ]
+
+
+def listed(title: str, page: str) -> bool:
+    """Whether a page shows a title, which may hold what HTML writes in another way."""
+    return title in html.unescape(page)
 
 
 def _uploaded(path: Path) -> TemporaryUploadedFile:

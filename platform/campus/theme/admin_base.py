@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from django.contrib import admin
 from django.db.models import Model
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from typing_extensions import override
 from unfold.admin import ModelAdmin, TabularInline
@@ -46,6 +46,13 @@ class ReadOnlyAdmin(_Admin[M]):
     @override
     def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
         return self.deletable and super().has_delete_permission(request, obj)
+
+    def found(self, request: HttpRequest, object_id: str) -> M:
+        """The object of one of our own pages. Raises Http404, also for what cannot be an id."""
+        obj = self.get_object(request, object_id)
+        if obj is None:
+            raise Http404
+        return obj
 
     def page(
         self, request: HttpRequest, template: str, title: str, obj: M, **context: Any

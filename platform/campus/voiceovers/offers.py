@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from campus.languages import name, same
+from campus.languages import is_known, name, same
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,9 @@ def parse(pairs: Iterable[str], recognised: Iterable[str]) -> Offers:
 
 def refusal(lesson: LessonLanguages, target: str, offers: Offers) -> str | None:
     """Why the lesson cannot be dubbed into a language, in a sentence; None when it can."""
+    if not (is_known(target) or target in {offered for _, offered in offers.pairs}):
+        # A tag that nobody could choose, which may be anything and as long as one likes.
+        return "There is no such language here."
     source, into = name(lesson.source), name(target)
     if same(lesson.source, target):
         return f"This lesson is in {source} already."

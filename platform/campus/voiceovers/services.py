@@ -19,6 +19,7 @@ from campus.voiceovers import offers
 from campus.voiceovers.models import Voiceover, VoiceoverEvent
 from campus.voiceovers.states import RETRIABLE, TRANSITIONS, UNDER_WAY, VoiceoverState
 from gpu_node.contracts.blobs import Blob
+from gpu_node.contracts.dub import DubInput
 from gpu_node.contracts.jobs import DubPayload
 from orchestrator import jobs
 from orchestrator.models import Job
@@ -28,9 +29,6 @@ PUBLISHING_FAILED = "publishing_failed"
 
 CANCELLED_BY_HAND = "Cancelled by {by}."
 LESSON_DELETED = "The lesson was deleted."
-
-# The names by which the job kind "dub" knows its inputs.
-_LESSON, _SUBTITLES, _TARGET_SUBTITLES = "lesson", "subtitles", "target_subtitles"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +116,11 @@ def lesson_goes(lesson: Lesson, now: datetime) -> None:
         if voiceover.current_state in UNDER_WAY:
             jobs.cancel(voiceover.job_id, now, LESSON_DELETED)
             voiceover.refresh_from_db()
-        old = voiceover.current_state
-        if old is not VoiceoverState.CANCELLED:
-            ends = VoiceoverState.CANCELLED
-            move(voiceover, old, ends, now, sentence=LESSON_DELETED)
+        ends = VoiceoverState.CANCELLED
+        # Publishing moves it too, and knows nothing of us: whoever was faster, this is its end.
+        while (old := voiceover.current_state) is not ends:
+            if not move(voiceover, old, ends, now, sentence=LESSON_DELETED):
+                voiceover.refresh_from_db()
         Voiceover.objects.filter(pk=voiceover.pk).update(sentence=LESSON_DELETED)
 
 
@@ -209,9 +208,9 @@ def _submit(lesson: Lesson, language: str, now: datetime) -> Job:
 
 def _inputs(lesson: Lesson, language: str) -> dict[str, Blob]:
     given = {row.language: row for row in lesson.subtitles.select_related("file")}
-    inputs = {_LESSON: lesson.video_blob()}
+    inputs: dict[str, Blob] = {DubInput.LESSON: lesson.video_blob()}
     if (own := offers.best_match(given, lesson.course.source_language)) is not None:
-        inputs[_SUBTITLES] = given[own].blob()
+        inputs[DubInput.SUBTITLES] = given[own].blob()
     if (theirs := offers.best_match(given, language)) is not None:
-        inputs[_TARGET_SUBTITLES] = given[theirs].blob()
+        inputs[DubInput.TARGET_SUBTITLES] = given[theirs].blob()
     return inputs

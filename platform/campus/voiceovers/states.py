@@ -27,8 +27,8 @@ TRANSITIONS: dict[VoiceoverState, frozenset[VoiceoverState]] = {
     _S.APPROVED: frozenset({_S.PUBLISHING, _S.CHANGES_REQUESTED, _S.CANCELLED}),
     _S.PUBLISHING: frozenset({_S.PUBLISHED, _S.FAILED, _S.CANCELLED}),
     _S.PUBLISHED: frozenset({_S.APPROVED, _S.CANCELLED}),
-    # A dub that could not be published is still approved: it goes on from there.
-    _S.FAILED: frozenset({_S.QUEUED, _S.APPROVED, _S.CANCELLED}),
+    # A dub that could not be published is still approved: it goes on from there, or is sent back.
+    _S.FAILED: frozenset({_S.QUEUED, _S.APPROVED, _S.CHANGES_REQUESTED, _S.CANCELLED}),
     _S.CANCELLED: frozenset({_S.QUEUED}),
 }
 

@@ -134,3 +134,12 @@ def test_a_session_ends(people: People, settings: Settings) -> None:
 
 def test_pages_name_who_is_there(people: People, browser: Browser) -> None:
     assert b"The partner" in browser(people.partner).get(reverse("courses:mine")).content
+
+
+@pytest.mark.parametrize("who", ["partner", "reviewer"])
+def test_whoever_may_not_enter_the_admin_is_not_sent_in_circles(
+    people: People, browser: Browser, who: str
+) -> None:
+    response = browser(people.of(who)).get("/admin/", follow=True)
+    assert response.status_code == 403
+    assert b"Not for you" in response.content

@@ -111,3 +111,12 @@ def test_the_first_page_counts_what_waits(client: Client, submitted: Course) -> 
     assert "Courses to review" in page
     assert "?state__exact=submitted" in page
     assert client.get("/admin/courses/course/?state__exact=submitted").status_code == 200
+
+
+@pytest.mark.parametrize("odd", ["nope", "1", "%00", "x" * 500])
+def test_what_is_not_even_an_id_is_not_there(client: Client, odd: str) -> None:
+    pages = [f"{ROOT}/{odd}/{act}/" for act in ("accept", "return", "sell", "withdraw")]
+    pages.append(f"/admin/courses/lesson/{odd}/generate/")
+    for page in pages:
+        assert client.get(page).status_code in (403, 404), page
+        assert client.post(page, {"reason": "No."}).status_code == 404, page

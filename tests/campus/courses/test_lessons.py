@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,12 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from pytest_django import Settings
 
-from campus.courses import uploads
+from campus.courses import arrivals, uploads
 from campus.courses.models import Course, Lesson
 from orchestrator.models import StoredBlob
 from tests.campus.conftest import Browser
 from tests.campus.films import SECONDS, film
-from tests.campus.making import course, lesson
+from tests.campus.making import SRT, course, lesson
 from tests.campus.people import People
 
 
@@ -197,3 +198,56 @@ def test_a_partner_watches_their_own_lesson(client: Client, draft: Course, video
     assert whole["Content-Type"] == "video/mp4"
     part = client.get(page, headers={"range": "bytes=10-19"})
     assert (part.status_code, part.getvalue()) == (206, video.read_bytes()[10:20])
+
+
+@pytest.mark.parametrize("title", ["\u200b", "\u00ad\u200d", "\ufb2c" * 150])
+def test_a_title_nobody_can_see_or_that_grows_is_refused(
+    client: Client, draft: Course, video: Path, title: str
+) -> None:
+    said = send(client, draft, video.read_bytes(), title=title)
+    assert "can be seen" in said or "at most 200 characters" in said
+    assert kept() == (0, 0)
+
+
+@pytest.fixture
+def goes_meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Course | Lesson], None]:
+    """Have something deleted in another window while its upload is looked at."""
+
+    def arrange(what: Course | Lesson) -> None:
+        for name in ("look_at_video", "look_at_subtitles"):
+            look = getattr(arrivals, name)
+
+            def looked(*args: object, look: Callable[..., object] = look) -> object:
+                type(what).objects.filter(pk=what.pk).delete()
+                return look(*args)
+
+            monkeypatch.setattr(arrivals, name, looked)
+
+    return arrange
+
+
+def test_a_course_deleted_while_its_lesson_arrives_says_so(
+    client: Client,
+    draft: Course,
+    video: Path,
+    goes_meanwhile: Callable[[Course | Lesson], None],
+) -> None:
+    goes_meanwhile(draft)
+    assert "This course was deleted meanwhile." in send(client, draft, video.read_bytes())
+
+
+def test_a_lesson_deleted_while_something_for_it_arrives_says_so(
+    client: Client,
+    draft: Course,
+    video: Path,
+    goes_meanwhile: Callable[[Course | Lesson], None],
+) -> None:
+    one, two = lesson(draft, video), lesson(draft, video)
+    goes_meanwhile(one)
+    form = {"title": "One", "video": SimpleUploadedFile("a.mp4", video.read_bytes())}
+    said = client.post(f"/courses/lessons/{one.pk}/", form)
+    assert (said.status_code, b"deleted meanwhile" in said.content) == (422, True)
+    goes_meanwhile(two)
+    lines = {"language": "en", "file": SimpleUploadedFile("a.srt", SRT)}
+    said = client.post(f"/courses/lessons/{two.pk}/subtitles/", lines)
+    assert (said.status_code, b"deleted meanwhile" in said.content) == (422, True)

@@ -11,6 +11,8 @@ from campus.publishing import services
 from campus.publishing.models import Publication
 from campus.publishing.states import MOST_TRIES, backoff
 from campus.refusals import Refused
+from campus.review import services as review
+from campus.voiceovers import services as voiceovers
 from campus.voiceovers.models import Voiceover
 from campus.voiceovers.services import PUBLISHING_FAILED
 from orchestrator.blobs import storage
@@ -218,3 +220,26 @@ def test_the_wait_grows_and_ends() -> None:
     known = [wait for wait in waits if wait is not None]
     assert known == sorted(known)
     assert waits[-1] is None
+
+
+def test_admins_are_told_of_one_that_could_not_be_published(
+    approved: Voiceover, host: TroubledHost, later: Later, people: People
+) -> None:
+    storage().remove(approved.job.outputs()["video"].digest)
+    services.tick(host, later)
+    services.tick(host, later)
+    told = Notice.objects.get(key__startswith="not-published:")
+    assert (told.user, told.text) == (people.admin, "The dub's file is no longer in storage.")
+
+
+def test_one_whose_file_is_gone_can_be_sent_back_and_made_again(
+    approved: Voiceover, host: TroubledHost, later: Later, people: People
+) -> None:
+    storage().remove(approved.job.outputs()["video"].digest)
+    services.tick(host, later)
+    approved.refresh_from_db()
+    review.request_changes(approved, approved.job_id, "Its file is lost.", people.admin, now())
+    services.tick(host, later)
+    assert states(approved) == ("changes_requested", "removed")
+    voiceovers.retry(approved, people.admin, now())
+    assert approved.state == "queued"

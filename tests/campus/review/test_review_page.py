@@ -9,6 +9,8 @@ from django.test import Client
 
 from campus.review import presenting
 from campus.voiceovers.models import Utterance, Voiceover
+from campus.voiceovers.services import PUBLISHING_FAILED
+from orchestrator.blobs import storage
 from orchestrator.models import Node
 from tests.campus.conftest import Browser
 from tests.campus.making import TARGET_VTT, asked, dubbed
@@ -108,3 +110,26 @@ def test_a_click_goes_to_where_a_line_begins() -> None:
     early = Utterance(start=5.0, end=6.0, placed_at=4.8)
     assert presenting.line(early, 1).jump == 4.8
     assert presenting.line(Utterance(start=5.0, end=6.0, blocker="x"), 1).jump == 5.0
+
+
+def test_one_that_could_not_be_published_may_be_sent_back(
+    people: People, browser: Browser, video: Path, node: Node
+) -> None:
+    made = dubbed(asked(people, video), node, video)
+    Voiceover.objects.update(state="failed", reason=PUBLISHING_FAILED)
+    said = browser(people.reviewer).get(f"/review/{made.pk}/").content.decode()
+    assert "could not be published" in said
+    assert "Request changes" in said
+
+
+def test_one_whose_file_is_gone_says_so_and_is_not_approved(
+    people: People, browser: Browser, video: Path, node: Node
+) -> None:
+    made = dubbed(asked(people, video), node, video)
+    storage().remove(made.job.outputs()["video"].digest)
+    client = browser(people.reviewer)
+    assert "no longer in storage" in client.get(f"/review/{made.pk}/").content.decode()
+    said = client.post(f"/review/{made.pk}/approve/", {"dub": str(made.job_id)}, follow=True)
+    assert "request changes, then have it made again" in said.content.decode()
+    made.refresh_from_db()
+    assert made.state == "in_review"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pytest_django import Settings
@@ -16,6 +17,7 @@ from gpu_node.contracts.errors import Reason
 from gpu_node.contracts.jobs import DubPayload
 from orchestrator.models import Job, JobBlob, Node
 from orchestrator.states import JobState
+from tests.campus.conftest import Browser
 from tests.campus.making import accepted, asked, claimed, course, dubbed, failed, now, subtitles
 from tests.campus.making import lesson as make_lesson
 from tests.campus.people import People
@@ -176,3 +178,35 @@ def test_a_course_deleted_ends_every_voiceover(people: People, video: Path, node
         made.refresh_from_db()
         assert made.current_state is VoiceoverState.CANCELLED
         assert made.course_title == "Speech"
+
+
+def test_a_lesson_deleted_while_its_dub_is_published_ends_it_all_the_same(
+    people: People, video: Path, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = dubbed(asked(people, video), node, video)
+    real, first = services.move, [True]
+
+    def move(voiceover: Voiceover, *args: Any, **more: Any) -> bool:
+        if first:
+            # Somebody was faster, between our look and our word.
+            first.clear()
+            Voiceover.objects.filter(pk=voiceover.pk).update(state=VoiceoverState.APPROVED)
+            return False
+        return real(voiceover, *args, **more)
+
+    monkeypatch.setattr(services, "move", move)
+    assert made.lesson is not None
+    made.lesson.delete()
+    made.refresh_from_db()
+    assert made.lesson is None
+    assert made.current_state is VoiceoverState.CANCELLED
+
+
+def test_a_language_that_is_none_makes_nothing(
+    people: People, browser: Browser, lesson: Lesson
+) -> None:
+    page = f"/admin/courses/lesson/{lesson.pk}/generate/"
+    for odd in ("ES", "es-" + "x" * 30, "es-\0", "x" * 10_000):
+        said = browser(people.admin).post(page, {"language": odd}, follow=True)
+        assert "There is no such language here." in said.content.decode()
+    assert not Voiceover.objects.exists()

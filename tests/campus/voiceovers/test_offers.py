@@ -75,3 +75,12 @@ def test_the_very_tag_is_the_best_match() -> None:
 def test_languages_have_names() -> None:
     assert name("es-419") == "Spanish (Latin America)"
     assert name("xx") == "xx"
+
+
+@pytest.mark.parametrize("odd", ["ES", "es ", "es-" + "x" * 30, "es-../../x", "es-\0", "es-ES"])
+def test_a_tag_that_nobody_could_choose_is_no_language(odd: str) -> None:
+    assert refusal(brings("en"), odd, SITE) == "There is no such language here."
+
+
+def test_the_sites_own_settings_may_name_more() -> None:
+    assert refusal(brings("en"), "es-AR", parse(("en:es-AR",), ("en",))) is None

@@ -145,6 +145,15 @@ CASES: dict[str, tuple[FleetView, tuple[Step, ...]]] = {
     ),
     "a broken one too": (fleet(booting(since=301, worker=BROKEN)), (drain(Why.WORKER_BROKEN),)),
     "but it gets its time": (fleet(booting(since=299, worker=BROKEN)), ()),
+    "one that breaks later is drained, however much waits": (
+        fleet(ready(worker=BROKEN, idle=301), queued=1),
+        (drain(Why.WORKER_BROKEN),),
+    ),
+    "it gets its time, too": (fleet(ready(worker=BROKEN, idle=299), queued=1), ()),
+    "a gate does not open for a server that was powered off": (
+        fleet(ready(gate=Gate.DRAINING, cloud=CloudStatus.SHUTOFF), queued=1),
+        (Move("gpu-1", Gate.DRAINING, Gate.STOPPING, Why.IDLE),),
+    ),
     "a worker that was lost is given up": (
         fleet(ready(worker=LOST, idle=400)),
         (drain(Why.WORKER_SILENT),),

@@ -33,6 +33,11 @@ def test_a_time_in_which_nobody_looked_is_a_gap() -> None:
     assert looked(Site(ago(500), ago(30)), True, NOW, EVERY).up_since == ago(500)
 
 
+def test_a_last_look_that_lies_ahead_says_nothing() -> None:
+    """The clock was set back: for as long as it was, nobody would have been drained."""
+    assert looked(Site(ago(500), ago(-3600)), True, NOW, EVERY) == Site(NOW, NOW)
+
+
 @given(st.lists(st.tuples(st.floats(0.1, 100), st.booleans()), max_size=40))
 def test_settled_means_every_look_of_a_whole_lease_found_it_up(
     looks: list[tuple[float, bool]],

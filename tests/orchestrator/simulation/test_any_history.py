@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.db import transaction
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
@@ -49,6 +49,10 @@ class Histories(RuleBasedStateMachine):
     def a_worker_is_killed(self, name: str) -> None:
         self.world.kill(name)
 
+    @rule(name=names)
+    def a_line_breaks_or_is_mended(self, name: str) -> None:
+        self.world.cut(name)
+
     @rule(name=names, what=st.sampled_from(["hold", "drain", "release"]))
     def an_operator_acts(self, name: str, what: str) -> None:
         self.world.order(name, what)
@@ -88,13 +92,17 @@ class Histories(RuleBasedStateMachine):
             assert ours <= theirs + 2 * BEAT * len(entries)
 
 
-def _run(examples: int, steps: int) -> None:
+def _run(examples: int, steps: int, *, search: bool) -> None:
+    """`search`: other histories each time, and the shortest one that fails, which takes minutes."""
     run_state_machine_as_test(
         Histories,
         settings=settings(
             max_examples=examples,
             stateful_step_count=steps,
             deadline=None,
+            derandomize=not search,
+            database=None,
+            phases=list(Phase) if search else [Phase.explicit, Phase.generate],
             suppress_health_check=list(HealthCheck),
         ),
     )
@@ -102,11 +110,11 @@ def _run(examples: int, steps: int) -> None:
 
 @pytest.mark.django_db
 def test_whatever_happens() -> None:
-    _run(examples=10, steps=20)
+    _run(examples=10, steps=20, search=False)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(0)
 @pytest.mark.django_db
 def test_whatever_happens_for_long() -> None:
-    _run(examples=1000, steps=60)
+    _run(examples=1000, steps=60, search=True)

@@ -34,6 +34,8 @@ class World:
             enrolled(name, self.clock, cloud_status="UNKNOWN", awake_since=None)
         self.site_up = True
         self.orchestrator_up = True
+        self.cut_off: set[str] = set()
+        """Nodes that cannot reach the site, although others can."""
         self._workers: dict[str, Worker] = {}
         self._disks = {name: Disk({}) for name in NAMES}
         self._told: dict[str, datetime] = {}
@@ -71,8 +73,8 @@ class World:
             self.cloud.bill(BEAT)
             for name in NAMES:
                 self._host(name)
-            for worker in list(self._workers.values()):
-                worker.step(self.site_up)
+            for name, worker in list(self._workers.items()):
+                worker.step(self.site_up and name not in self.cut_off)
             self._beats += 1
             if self.orchestrator_up and self._beats % 2 == 0:
                 self.tick()
@@ -82,6 +84,11 @@ class World:
         """Which of the three cannot be reached from now on."""
         self.calm = self.calm and not (site or orchestrator or cloud)
         self.site_up, self.orchestrator_up, self.cloud.away = not site, not orchestrator, cloud
+
+    def cut(self, name: str) -> None:
+        """The line between this node and the site breaks, or is mended."""
+        self.calm = False
+        self.cut_off ^= {name}
 
     def tick(self) -> None:
         Reconciler(self.cloud, self.clock, lambda: self.site_up).tick()
@@ -119,6 +126,7 @@ class World:
     def settle(self) -> None:
         """Put right whatever was wrong, and let everything come to its end."""
         self.go_away(site=False, orchestrator=False, cloud=False)
+        self.cut_off.clear()
         for server in self.cloud.servers.values():
             server.state = server.state.model_copy(update={"faults": ()})
         for name in NAMES:

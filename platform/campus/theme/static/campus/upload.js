@@ -22,22 +22,21 @@ function left(sent, total, began) {
 }
 
 function end(request, button, bar) {
-  if (request.status >= 200 && request.status < 300) {
-    const answer = JSON.parse(request.responseText);
+  let answer = {};
+  try {
+    answer = JSON.parse(request.responseText);
+  } catch {
+    // Not from our own page: a proxy's words are no use to anybody.
+    if (request.status === 413) answer = { sentence: "This file is too big." };
+  }
+  if (answer.location) {
     window.location.assign(answer.location);
     return;
   }
   button.disabled = false;
   bar.parentElement.hidden = false;
   bar.hidden = true;
-  let sentence = "The upload was refused. Reload the page and try again.";
-  try {
-    sentence = JSON.parse(request.responseText).sentence || sentence;
-  } catch {
-    // Not from our own page: a proxy's words are no use to anybody.
-    if (request.status === 413) sentence = "This file is too big.";
-  }
-  show(sentence, true);
+  show(answer.sentence || "The upload was refused. Reload the page and try again.", true);
 }
 
 function send(event) {
