@@ -38,7 +38,6 @@ def worst(runs: Sequence[Seen]) -> Seen:
         sent=max(one.sent for one in runs),
         refused=max(one.refused for one in runs),
         lost=max(one.lost for one in runs),
-        lost_later=max(one.lost_later for one in runs),
         doubled=max(one.doubled for one in runs),
     )
 
@@ -56,20 +55,21 @@ def row(scenario: Scenario, seen: Seen) -> tuple[str, ...]:
         f"{seen.begun}/{seen.ended}" if scenario.busy else "",
         str(len(seen.exits)),
         f"{seen.sent}/{seen.refused}",
-        f"{seen.lost}/{seen.lost_later}/{seen.doubled}",
+        f"{seen.lost}/{seen.doubled}",
     )
 
 
 def table(results: Sequence[tuple[Scenario, Seen]]) -> Table:
     """All of them, as Markdown too."""
-    drawn = Table("what is done", box=box.MARKDOWN)
+    drawn = Table(box=box.MARKDOWN)
+    drawn.add_column("what is done", no_wrap=True)
     for name in (
         "lived through",
         "consumes again after, s",
         "task begun/ended",
         "worker ended",
         "messages sent/refused",
-        "lost/of them later/doubled",
+        "lost/doubled",
     ):
         drawn.add_column(name, justify="right", no_wrap=True)
     for scenario, seen in results:

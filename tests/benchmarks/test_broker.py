@@ -31,7 +31,6 @@ GOOD = Seen(
     sent=14,
     refused=10,
     lost=0,
-    lost_later=0,
     doubled=0,
 )
 
@@ -47,7 +46,6 @@ GOOD = Seen(
         (BUSY, replace(GOOD, exits=("1: Unrecoverable error",)), True),
         (ALONE, replace(GOOD, exits=("1: Unrecoverable error",)), False),
         (BUSY, replace(GOOD, lost=3, doubled=1), True),
-        (BUSY, replace(GOOD, lost=3, lost_later=2), False),
         (IDLE, GOOD, False),
         (IDLE, replace(GOOD, begun=0, ended=0), True),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pytest_django.fixtures import SettingsWrapper
 
 from orchestrator import strict_json
 from orchestrator.models import Attempt, Job, Node
@@ -48,9 +49,12 @@ def test_a_result_that_is_no_json_is_refused(api: Api, clock: ManualClock, value
     assert Job.objects.get().state == JobState.RUNNING
 
 
-def test_a_request_that_is_too_large_says_so(api: Api, clock: ManualClock) -> None:
+def test_a_request_that_is_too_large_says_so(
+    api: Api, clock: ManualClock, settings: SettingsWrapper
+) -> None:
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1000
     submitted(clock)
-    said = f'"outputs": {{}}, "result": {{"a": "{"x" * 3_000_000}"}}'
+    said = f'"outputs": {{}}, "result": {{"a": "{"x" * 2000}"}}'
     answer = about_a_job(api, "complete", said)
     assert (answer.status_code, answer.json()["reason"]) == (413, "too_large")
 
