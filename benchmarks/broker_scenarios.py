@@ -15,7 +15,6 @@ from benchmarks.broker_bench import (
     BEGUN,
     ENDED,
     LATE_VARIABLE,
-    Diary,
     Profile,
     Publisher,
     Worker,
@@ -241,7 +240,9 @@ def _resumed(bench: Bench, over: float) -> float | None:
     first = min((at for name, at in begun.items() if at > over and name != LESSON), default=None)
     if first is None:
         return None
-    goes_on = any(at > first and name in begun for name, at in bench.publisher.sent.items())
+    # A copy: it may be growing.
+    sent = list(bench.publisher.sent.items())
+    goes_on = any(at > first and name in begun for name, at in sent)
     return first if goes_on else None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 
 from orchestrator import strict_json
 from orchestrator.models import Attempt, Job, Node
@@ -50,7 +50,7 @@ def test_a_result_that_is_no_json_is_refused(api: Api, clock: ManualClock, value
 
 
 def test_a_request_that_is_too_large_says_so(
-    api: Api, clock: ManualClock, settings: SettingsWrapper
+    api: Api, clock: ManualClock, settings: Settings
 ) -> None:
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1000
     submitted(clock)

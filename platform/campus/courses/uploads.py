@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from datetime import datetime
 from functools import wraps
@@ -33,6 +36,8 @@ View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
 
 # What a form weighs besides its file.
 _FORM_BYTES = 1_000_000
+_ABANDONED_SECONDS = 86_400.0
+"""What nobody has written to for so long belongs to nobody."""
 
 NO_ROOM = "There is no room for this file on the server at the moment. Please try again later."
 
@@ -54,17 +59,34 @@ def takes_files(
         def receive(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             if announced(request) > settings.UPLOAD_MAX_BYTES + _FORM_BYTES:
                 return refuse(request, too_big(), 413, *args, **kwargs)
-            request.upload_handlers = [TemporaryFileUploadHandler(request)]
+            handler = TemporaryFileUploadHandler(request)
+            request.upload_handlers = [handler]
             try:
                 return checked(request, *args, **kwargs)
             except OSError as error:
                 if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                     raise
                 return refuse(request, NO_ROOM, 507, *args, **kwargs)
+            finally:
+                # Half a file would lie there until Python looks for garbage, on a disk that may be
+                # full of it. What was wanted is in storage by now. A full disk can refuse to close.
+                with contextlib.suppress(OSError):
+                    handler.upload_interrupted()
 
         return receive
 
     return decorate
+
+
+def sweep() -> int:
+    """Remove what was being received when the server was killed; how many files went."""
+    removed = 0
+    for left in Path(settings.FILE_UPLOAD_TEMP_DIR).iterdir():
+        with contextlib.suppress(OSError):
+            if time.time() - left.lstat().st_mtime > _ABANDONED_SECONDS:
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+                removed += 1
+    return removed
 
 
 def announced(request: HttpRequest) -> int:

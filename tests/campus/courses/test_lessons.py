@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import errno
+import gc
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.files.uploadhandler import TemporaryFileUploadHandler
 from django.test import Client
 from pytest_django import Settings
 
@@ -251,3 +254,46 @@ def test_a_lesson_deleted_while_something_for_it_arrives_says_so(
     lines = {"language": "en", "file": SimpleUploadedFile("a.srt", SRT)}
     said = client.post(f"/courses/lessons/{two.pk}/subtitles/", lines)
     assert (said.status_code, b"deleted meanwhile" in said.content) == (422, True)
+
+
+@pytest.fixture
+def arriving(settings: Settings, tmp_path: Path) -> Path:
+    settings.FILE_UPLOAD_TEMP_DIR = str(tmp_path)
+    return tmp_path
+
+
+def test_a_disk_that_fills_up_on_the_way_is_not_left_full(
+    client: Client, draft: Course, video: Path, arriving: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = TemporaryFileUploadHandler.receive_data_chunk
+
+    def full(self: TemporaryFileUploadHandler, data: bytes, start: int) -> None:
+        real(self, data, start)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(TemporaryFileUploadHandler, "receive_data_chunk", full)
+    assert uploads.NO_ROOM in send(client, draft, video.read_bytes())
+    assert not list(arriving.glob("*.upload*"))
+
+
+def test_half_an_upload_leaves_nothing(client: Client, draft: Course, arriving: Path) -> None:
+    head = '--x\r\nContent-Disposition: form-data; name="video"; filename="a.mp4"\r\n\r\n'
+    page = f"/courses/{draft.pk}/lessons/new/"
+    form = "multipart/form-data; boundary=x"
+    gc.disable()
+    try:
+        said = client.post(page, head.encode() + b"x" * 9999, content_type=form)
+        assert (said.status_code, list(arriving.glob("*.upload*"))) == (422, [])
+    finally:
+        gc.enable()
+
+
+def test_what_a_killed_server_was_receiving_goes_in_time(arriving: Path) -> None:
+    old, new, folder = arriving / "old.upload", arriving / "new.upload", arriving / "looked-at"
+    for file in (old, new, folder / "lesson"):
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(b"x")
+    for left in (old, folder):
+        os.utime(left, (0, 0))
+    assert uploads.sweep() == 2
+    assert sorted(arriving.glob("*")) == [new]
