@@ -3,26 +3,51 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-
-from django.db.models import Q
+from functools import cached_property
+from uuid import UUID
 
 from orchestrator.models import CloudOperation, Job, LedgerEntry
 from orchestrator.policy import forecast
 from orchestrator.policy.forecast import Waiting, WaitingFor
+from orchestrator.policy.views import FleetView
 from orchestrator.snapshot import fleet_view
 from orchestrator.states import Cause, JobState, OperationKind
 
 _LATEST = 20
 
 
+class Forecast:
+    """What jobs wait for at one moment: the fleet is read once, whatever number is asked about."""
+
+    def __init__(self, now: datetime) -> None:
+        self._now = now
+
+    @cached_property
+    def _fleet(self) -> FleetView:
+        return fleet_view(self._now)
+
+    @cached_property
+    def _usual_wake(self) -> timedelta | None:
+        return usual_wake()
+
+    @cached_property
+    def _places(self) -> dict[UUID, int]:
+        """Every queued job that may be claimed now, with the number of those that go first."""
+        queued = Job.objects.filter(state=JobState.QUEUED, not_before__lte=self._now)
+        in_order = queued.order_by("-priority", "created_at", "pk").values_list("pk", flat=True)
+        return {job: place for place, job in enumerate(in_order)}
+
+    def waiting(self, job: Job) -> Waiting:
+        """Why this job is not running yet, and for how long still."""
+        if job.state != JobState.QUEUED:
+            return Waiting(WaitingFor.NOTHING, "", 0.0)
+        ahead = self._places.get(job.pk, 0)
+        return forecast.waiting(self._fleet, job.not_before, ahead, self._usual_wake)
+
+
 def waiting(job: Job, now: datetime) -> Waiting:
-    """Why this job is not running yet, and for how long still."""
-    if job.state != JobState.QUEUED:
-        return Waiting(WaitingFor.NOTHING, "", 0.0)
-    ahead = Job.objects.filter(state=JobState.QUEUED, not_before__lte=now).filter(
-        Q(priority__gt=job.priority) | Q(priority=job.priority, created_at__lt=job.created_at)
-    )
-    return forecast.waiting(fleet_view(now), job.not_before, ahead.count(), usual_wake())
+    """Why one job is not running yet."""
+    return Forecast(now).waiting(job)
 
 
 def before_submitting(now: datetime) -> Waiting:

@@ -17,7 +17,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 class Settings(BaseModel):
     """The base of every program's settings. Unlike a contract's, a wrong value is not echoed."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False
+    )
 
 
 S = TypeVar("S", bound=Settings)

@@ -11,7 +11,7 @@ from django.db.models import Max
 from campus.fleet.timeline import WORDS, Bar, bars, duration, span_of
 from orchestrator import ledger
 from orchestrator.fleet_report import FleetReport, NodeReport, day_of, fleet_report
-from orchestrator.forecast import waiting
+from orchestrator.forecast import Forecast
 from orchestrator.models import Job, Node, NodeEvent
 from orchestrator.settings import fleet_settings
 from orchestrator.states import Cause, JobState, Wanted
@@ -66,11 +66,12 @@ def overview(now: datetime) -> Overview:
     since = _since()
     nodes = {node.name: node for node in Node.objects.all()}
     cards = [_card(one, nodes[one.name], by_id, since.get(one.name), now) for one in report.nodes]
+    known = Forecast(now)
     queued = Job.objects.filter(state=JobState.QUEUED).order_by("-priority", "created_at")
     return Overview(
         report=report,
         nodes=cards,
-        queue=[QueuedJob(job, waiting(job, now).sentence) for job in queued[:_SHOWN]],
+        queue=[QueuedJob(job, known.waiting(job).sentence) for job in queued[:_SHOWN]],
         billed=sum(card.billed for card in cards),
         cost=sum((node.cost for node in report.nodes), Decimal()),
     )

@@ -16,7 +16,7 @@ from campus.voiceovers import progress
 from campus.voiceovers.models import Voiceover
 from campus.voiceovers.services import PUBLISHING_FAILED
 from campus.voiceovers.states import RETRIABLE, UNDER_WAY, VoiceoverState
-from orchestrator import forecast
+from orchestrator.forecast import Forecast
 
 _MOVING = UNDER_WAY | {VoiceoverState.APPROVED, VoiceoverState.PUBLISHING}
 
@@ -50,13 +50,18 @@ class LessonCard:
     dubs: list[Dub]
 
 
-def present(voiceover: Voiceover, now: datetime, viewer: User | None = None) -> Dub:
-    """One voiceover for one viewer."""
+def present(
+    voiceover: Voiceover,
+    now: datetime,
+    viewer: User | None = None,
+    known: Forecast | None = None,
+) -> Dub:
+    """One voiceover for one viewer. `known`: a forecast to share when there are many."""
     state = voiceover.current_state
     sentence, fraction = voiceover.sentence, None
     steps: list[progress.Stage] = []
     if state is VoiceoverState.QUEUED:
-        sentence = forecast.waiting(voiceover.job, now).sentence
+        sentence = (known or Forecast(now)).waiting(voiceover.job).sentence
     elif state is VoiceoverState.PROCESSING:
         steps = progress.stages(voiceover.job.stages)
         fraction = progress.overall(steps)
@@ -77,8 +82,9 @@ def lesson_cards(course: Course, now: datetime) -> list[LessonCard]:
     """A course's lessons in order, with everything the partner wants to know."""
     lessons = list(course.lessons.prefetch_related("subtitles"))
     dubs: defaultdict[UUID | None, list[Dub]] = defaultdict(list)
+    known = Forecast(now)
     for voiceover in _voiceovers_of(lessons):
-        dubs[voiceover.lesson_id].append(present(voiceover, now))
+        dubs[voiceover.lesson_id].append(present(voiceover, now, known=known))
     return [LessonCard(lesson, list(lesson.subtitles.all()), dubs[lesson.pk]) for lesson in lessons]
 
 
