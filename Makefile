@@ -36,10 +36,11 @@ demo: setup ## take a lesson from upload to sale: LESSON=video.mp4 (else the sam
 serve: setup ## run the whole site until Ctrl-C: ARGS='--port 8080' for another port
 	@.venv/bin/python platform/manage.py serve $(ARGS)
 
+# Twice as many at once as the two cores that are counted on: a good part of them waits for programs.
 test: setup-test ## run the tests: ARGS='-k name' for some of them
-	.venv/bin/python -m pytest -n 2 --dist loadfile -m "not soak" $(ARGS)
+	.venv/bin/python -m pytest -n 4 --dist loadfile -m "not soak" $(ARGS)
 ifeq ($(strip $(ARGS)),)
-	.venv/bin/python -m tests.support.postgres -- .venv/bin/python -m pytest -q -n 2 \
+	.venv/bin/python -m tests.support.postgres -- .venv/bin/python -m pytest -q -n 3 \
 	    --dist loadfile -m "not soak" $(ON_POSTGRES)
 endif
 
