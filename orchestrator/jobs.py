@@ -6,13 +6,11 @@ job: two transactions that follow it cannot wait for each other in a circle.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import logging
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -28,6 +26,17 @@ from gpu_node.contracts.node_api import (
     RefusalReason,
 )
 from orchestrator import blobs, ledger
+from orchestrator.attempts import (
+    Refused,
+    bring_up_to_date,
+    by_token,
+    end,
+    hash_of,
+    held,
+    lease,
+    past_of,
+    touch,
+)
 from orchestrator.doorbell import ring_fleet_after_commit
 from orchestrator.models import Attempt, Job, JobBlob, JobEvent, Node, StoredBlob
 from orchestrator.policy import retry
@@ -35,13 +44,12 @@ from orchestrator.settings import fleet_settings
 from orchestrator.signed_urls import Use, sign
 from orchestrator.states import (
     ACTIVE_JOB_STATES,
-    JOB_TRANSITIONS,
     AttemptOutcome,
     Cause,
     Gate,
     JobState,
 )
-from orchestrator.worker_beats import account
+from orchestrator.transitions import move
 
 log = logging.getLogger(__name__)
 
@@ -50,15 +58,6 @@ _TRIES = 20
 
 _MOST_STEPS = 2**31 - 1
 """What the column holds."""
-
-
-class Refused(Exception):
-    """A node's request that cannot be taken; the node API turns it into an HTTP answer."""
-
-    def __init__(self, reason: RefusalReason, sentence: str) -> None:
-        super().__init__(sentence)
-        self.reason = reason
-        self.sentence = sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,24 +81,6 @@ class Submitted:
 
     job: Job
     created: bool
-
-
-@dataclass(frozen=True, slots=True)
-class JobTransition:
-    job: Job
-    old: JobState
-    new: JobState
-    now: datetime
-
-
-Handler = Callable[[JobTransition], None]
-_handlers: list[Handler] = []
-
-
-def on_transition(handler: Handler) -> None:
-    """Have `handler` called at each change of a job's state, inside the same transaction."""
-    if handler not in _handlers:
-        _handlers.append(handler)
 
 
 def submit(order: JobOrder, now: datetime) -> Submitted:
@@ -149,7 +130,7 @@ def cancel(job_id: UUID, now: datetime, sentence: str = "") -> bool:
             return False
         old = job.current_state
         with transaction.atomic():
-            if (old is JobState.QUEUED or _end_running(job_id, now)) and _move(
+            if (old is JobState.QUEUED or _end_running(job_id, now)) and move(
                 job_id, old, JobState.CANCELLED, now, reason=Reason.CANCELLED, sentence=sentence
             ):
                 ring_fleet_after_commit()
@@ -166,7 +147,7 @@ def claim(node: Node, boot_id: str, kinds: Sequence[str], now: datetime) -> Clai
     The gate is read by the very statement that locks the node's row: a drain that begins now waits
     for us, or we see it.
     """
-    if not _touch(node.pk, now, gate=Gate.OPEN, parked=False):
+    if not touch(node.pk, now, gate=Gate.OPEN, parked=False):
         return None
     for attempt in Attempt.objects.filter(node=node, outcome=AttemptOutcome.RUNNING):
         # Whoever claims holds nothing: the process that held this has died.
@@ -175,7 +156,7 @@ def claim(node: Node, boot_id: str, kinds: Sequence[str], now: datetime) -> Clai
         job = _best(kinds, now)
         if job is None:
             return None
-        if _move(job.pk, JobState.QUEUED, JobState.RUNNING, now):
+        if move(job.pk, JobState.QUEUED, JobState.RUNNING, now):
             job.refresh_from_db()
             return _begin(job, node, boot_id, now)
     return None
@@ -183,10 +164,10 @@ def claim(node: Node, boot_id: str, kinds: Sequence[str], now: datetime) -> Clai
 
 def heartbeat(node: Node, job_id: UUID, beat: JobBeat, now: datetime) -> Attempt:
     """Renew the lease and note the progress. Raises Refused."""
-    _touch(node.pk, now)
-    attempt = _held(node, job_id, beat.token, now)
+    touch(node.pk, now)
+    attempt = held(node, job_id, beat.token, now)
     gained = max(attempt.steps, min(beat.steps, _MOST_STEPS))
-    Attempt.objects.filter(pk=attempt.pk).update(lease_until=now + _lease(), steps=gained)
+    Attempt.objects.filter(pk=attempt.pk).update(lease_until=now + lease(), steps=gained)
     Job.objects.filter(pk=job_id, state=JobState.RUNNING).update(
         stages=[stage.model_dump() for stage in beat.stages]
     )
@@ -196,29 +177,29 @@ def heartbeat(node: Node, job_id: UUID, beat: JobBeat, now: datetime) -> Attempt
 
 def require_attempt(node: Node, job_id: UUID, token: str, now: datetime) -> Attempt:
     """The attempt that this token stands for, if it still counts. Raises Refused."""
-    _touch(node.pk, now)
-    return _held(node, job_id, token, now)
+    touch(node.pk, now)
+    return held(node, job_id, token, now)
 
 
 def complete(node: Node, job_id: UUID, completion: Completion, now: datetime) -> None:
     """Accept a result. The same one again is accepted again. Raises Refused."""
-    said = _hash(completion.model_dump_json(exclude={"token"}))
+    said = hash_of(completion.model_dump_json(exclude={"token"}))
     # Locked before it is read: the same may be on its way twice at once.
-    _touch(node.pk, now)
-    accepted = _by_token(node, job_id, completion.token)
+    touch(node.pk, now)
+    accepted = by_token(node, job_id, completion.token)
     if accepted is not None and accepted.outcome == AttemptOutcome.SUCCEEDED:
         if accepted.completion_hash == said:
             return
         raise Refused(RefusalReason.SUPERSEDED, "Another result of this attempt was accepted.")
     _require_outputs(completion.outputs)
-    attempt = _held(node, job_id, completion.token, now)
+    attempt = held(node, job_id, completion.token, now)
     job = Job.objects.get(pk=job_id)
     Attempt.objects.filter(pk=attempt.pk).update(completion_hash=said)
-    _end(attempt, AttemptOutcome.SUCCEEDED, now)
+    end(attempt, AttemptOutcome.SUCCEEDED, now)
     Node.objects.filter(pk=node.pk).update(failures=0)
-    _account(node.pk, now)
+    bring_up_to_date(node.pk, now)
     _link(job, JobBlob.OUT, completion.outputs)
-    moved = _move(job_id, JobState.RUNNING, JobState.SUCCEEDED, now, result=dict(completion.result))
+    moved = move(job_id, JobState.RUNNING, JobState.SUCCEEDED, now, result=dict(completion.result))
     if not moved:
         raise Refused(RefusalReason.SUPERSEDED, "This job has ended in another way.")
     ring_fleet_after_commit()
@@ -226,12 +207,12 @@ def complete(node: Node, job_id: UUID, completion: Completion, now: datetime) ->
 
 def fail(node: Node, job_id: UUID, failure: Failure, now: datetime) -> None:
     """Note that a node could not do it, and decide what comes next. Raises Refused."""
-    _touch(node.pk, now)
-    ended = _by_token(node, job_id, failure.token)
+    touch(node.pk, now)
+    ended = by_token(node, job_id, failure.token)
     if ended is not None and ended.outcome == AttemptOutcome.FAILED:
         return
-    attempt = _held(node, job_id, failure.token, now)
-    _end(
+    attempt = held(node, job_id, failure.token, now)
+    end(
         attempt,
         AttemptOutcome.FAILED,
         now,
@@ -239,21 +220,21 @@ def fail(node: Node, job_id: UUID, failure: Failure, now: datetime) -> None:
         sentence=failure.sentence,
         detail=failure.detail,
     )
-    _account(node.pk, now)
-    verdict = retry.after_failure(failure.reason, failure.sentence, _past(job_id))
+    bring_up_to_date(node.pk, now)
+    verdict = retry.after_failure(failure.reason, failure.sentence, past_of(job_id))
     _follow(job_id, verdict, now)
 
 
 def release(node: Node, job_id: UUID, token: str, now: datetime) -> None:
     """Take a job back from a node that stops in good order. Raises Refused."""
-    _touch(node.pk, now)
-    ended = _by_token(node, job_id, token)
+    touch(node.pk, now)
+    ended = by_token(node, job_id, token)
     if ended is not None and ended.outcome == AttemptOutcome.RELEASED:
         return
-    attempt = _held(node, job_id, token, now)
-    _end(attempt, AttemptOutcome.RELEASED, now)
-    _account(node.pk, now)
-    _move(job_id, JobState.RUNNING, JobState.QUEUED, now)
+    attempt = held(node, job_id, token, now)
+    end(attempt, AttemptOutcome.RELEASED, now)
+    bring_up_to_date(node.pk, now)
+    move(job_id, JobState.RUNNING, JobState.QUEUED, now)
     ring_fleet_after_commit()
 
 
@@ -262,7 +243,7 @@ def expire(attempt_id: int, now: datetime) -> bool:
     attempt = Attempt.objects.filter(pk=attempt_id).first()
     if attempt is None:
         return False
-    _touch(attempt.node_id, now)
+    touch(attempt.node_id, now)
     attempt.refresh_from_db()
     if attempt.lease_until >= now:
         return False
@@ -271,10 +252,10 @@ def expire(attempt_id: int, now: datetime) -> bool:
 
 def lose(attempt: Attempt, outcome: AttemptOutcome, now: datetime) -> bool:
     """End an attempt that nobody works on any more; the node's row is locked."""
-    if not _end(attempt, outcome, now, Reason.LEASE_LOST):
+    if not end(attempt, outcome, now, Reason.LEASE_LOST):
         return False
-    _account(attempt.node_id, now)
-    _follow(attempt.job_id, retry.after_loss(_past(attempt.job_id)), now)
+    bring_up_to_date(attempt.node_id, now)
+    _follow(attempt.job_id, retry.after_loss(past_of(attempt.job_id)), now)
     return True
 
 
@@ -295,7 +276,7 @@ def spec_of(job: Job) -> JobSpec:
 
 def _begin(job: Job, node: Node, boot_id: str, now: datetime) -> ClaimedJob:
     # What the node idled for too long before this is a failure, whoever notices it.
-    _account(node.pk, now)
+    bring_up_to_date(node.pk, now)
     settings = fleet_settings()
     token = secrets.token_urlsafe(32)
     number = Attempt.objects.filter(job=job).count() + 1
@@ -303,10 +284,10 @@ def _begin(job: Job, node: Node, boot_id: str, now: datetime) -> ClaimedJob:
         job=job,
         node=node,
         number=number,
-        token_hash=_hash(token),
+        token_hash=hash_of(token),
         boot_id=boot_id,
         claimed_at=now,
-        lease_until=now + _lease(),
+        lease_until=now + lease(),
         steps_before=job.steps,
     )
     Node.objects.filter(pk=node.pk).update(busy_until=now)
@@ -337,52 +318,6 @@ def _best(kinds: Sequence[str], now: datetime) -> Job | None:
     )
 
 
-def _held(node: Node, job_id: UUID, token: str, now: datetime) -> Attempt:
-    """The running attempt of this token, revived if its lease ran out and nobody took the job."""
-    attempt = _by_token(node, job_id, token)
-    if attempt is None:
-        if not Job.objects.filter(pk=job_id).exists():
-            raise Refused(RefusalReason.JOB_UNKNOWN, "There is no such job.")
-        raise Refused(RefusalReason.SUPERSEDED, "This attempt is not the job's any more.")
-    if attempt.outcome == AttemptOutcome.RUNNING:
-        return attempt
-    if attempt.outcome == AttemptOutcome.CANCELLED:
-        raise Refused(RefusalReason.CANCELLED, "The job was cancelled.")
-    if attempt.outcome == AttemptOutcome.EXPIRED and _revive(attempt, now):
-        return attempt
-    raise Refused(RefusalReason.SUPERSEDED, "This attempt is not the job's any more.")
-
-
-def _revive(attempt: Attempt, now: datetime) -> bool:
-    """A lease that ran out counts again if the job still waits and the node has no other one.
-
-    Past the point of no return it does not: the node's shelving may have been asked for already.
-    """
-    if Node.objects.filter(pk=attempt.node_id, gate=Gate.STOPPING).exists():
-        return False
-    newest = Attempt.objects.filter(job_id=attempt.job_id).order_by("-number").first()
-    if newest is None or newest.pk != attempt.pk:
-        return False
-    if Attempt.objects.filter(node_id=attempt.node_id, outcome=AttemptOutcome.RUNNING).exists():
-        return False
-    if not _move(attempt.job_id, JobState.QUEUED, JobState.RUNNING, now):
-        return False
-    Attempt.objects.filter(pk=attempt.pk).update(
-        outcome=AttemptOutcome.RUNNING, ended_at=None, reason="", lease_until=now + _lease()
-    )
-    attempt.refresh_from_db()
-    ledger.enter(attempt.node_id, Cause.JOB, now, attempt.job_id)
-    return True
-
-
-def _by_token(node: Node, job_id: UUID, token: str) -> Attempt | None:
-    wanted = _hash(token)
-    for attempt in Attempt.objects.filter(node=node, job_id=job_id):
-        if hmac.compare_digest(attempt.token_hash, wanted):
-            return attempt
-    return None
-
-
 def _running(job_id: UUID) -> Attempt | None:
     return Attempt.objects.filter(job_id=job_id, outcome=AttemptOutcome.RUNNING).first()
 
@@ -392,76 +327,22 @@ def _end_running(job_id: UUID, now: datetime) -> bool:
     attempt = _running(job_id)
     if attempt is None:
         return False
-    _touch(attempt.node_id, now)
-    if not _end(attempt, AttemptOutcome.CANCELLED, now, Reason.CANCELLED):
+    touch(attempt.node_id, now)
+    if not end(attempt, AttemptOutcome.CANCELLED, now, Reason.CANCELLED):
         return False
-    _account(attempt.node_id, now)
+    bring_up_to_date(attempt.node_id, now)
     return True
-
-
-def _touch(node_id: UUID, now: datetime, **where: object) -> bool:
-    """Lock the node's row for this transaction, if it is as `where` says."""
-    return Node.objects.filter(pk=node_id, **where).update(touched_at=now) == 1
-
-
-def _end(
-    attempt: Attempt,
-    outcome: AttemptOutcome,
-    now: datetime,
-    reason: Reason | None = None,
-    *,
-    sentence: str = "",
-    detail: str = "",
-) -> bool:
-    ended = Attempt.objects.filter(pk=attempt.pk, outcome=AttemptOutcome.RUNNING).update(
-        outcome=outcome, ended_at=now, reason=reason or "", sentence=sentence, detail=detail
-    )
-    if ended:
-        Node.objects.filter(pk=attempt.node_id).update(busy_until=now)
-    return ended == 1
-
-
-def _account(node_id: UUID, now: datetime) -> None:
-    """Bring the node's ledger up to now; its row is locked."""
-    account(Node.objects.get(pk=node_id), now)
 
 
 def _follow(job_id: UUID, verdict: retry.Verdict, now: datetime) -> None:
     if verdict.next is retry.Next.QUEUE:
         later = {"not_before": now + verdict.delay}
-        _move(job_id, JobState.RUNNING, JobState.QUEUED, now, **later)
+        move(job_id, JobState.RUNNING, JobState.QUEUED, now, **later)
     else:
         reason = verdict.reason or Reason.INTERNAL
         sentence = verdict.sentence
-        _move(job_id, JobState.RUNNING, JobState.FAILED, now, reason=reason, sentence=sentence)
+        move(job_id, JobState.RUNNING, JobState.FAILED, now, reason=reason, sentence=sentence)
     ring_fleet_after_commit()
-
-
-def _past(job_id: UUID) -> list[retry.Past]:
-    return [
-        retry.Past(str(a.node_id), AttemptOutcome(a.outcome), a.steps > a.steps_before)
-        for a in Attempt.objects.filter(job_id=job_id).order_by("number")
-    ]
-
-
-def _move(job_id: UUID, old: JobState, new: JobState, now: datetime, **changes: object) -> bool:
-    """Change a job's state if it is still `old`; write the event and call the handlers."""
-    if new not in JOB_TRANSITIONS[old]:
-        raise ValueError(f"a job does not go from {old} to {new}")
-    if new is JobState.RUNNING:
-        changes["started_at"] = now
-    elif new not in ACTIVE_JOB_STATES:
-        changes["finished_at"] = now
-    if Job.objects.filter(pk=job_id, state=old).update(state=new, **changes) != 1:
-        return False
-    job = Job.objects.get(pk=job_id)
-    JobEvent.objects.create(
-        job=job, at=now, old=old, new=new, reason=job.reason, sentence=job.sentence
-    )
-    log.info("job %s: %s -> %s %s", job_id, old, new, job.reason)
-    for handler in _handlers:
-        handler(JobTransition(job, old, new, now))
-    return True
 
 
 def _link(job: Job, direction: str, named: Mapping[str, Blob]) -> None:
@@ -482,11 +363,3 @@ def _require_outputs(outputs: Mapping[str, Blob]) -> None:
             raise Refused(
                 RefusalReason.OUTPUT_MISSING, f"The output {name} has not been uploaded yet."
             )
-
-
-def _lease() -> timedelta:
-    return timedelta(seconds=fleet_settings().fleet_lease_seconds)
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -29,6 +29,7 @@ from gpu_node.contracts.node_api import (
     UploadRequest,
 )
 from orchestrator import blobs, jobs, strict_json, worker_beats
+from orchestrator.attempts import Refused
 from orchestrator.clock import DATABASE_CLOCK
 from orchestrator.enrol import node_of
 from orchestrator.models import Node
@@ -97,7 +98,7 @@ def uploads(request: NodeRequest, job_id: UUID, wish: UploadRequest) -> UploadRe
     """Where results may be put."""
     settings = fleet_settings()
     if any(blob.size > settings.blob_max_bytes for blob in wish.blobs):
-        raise jobs.Refused(RefusalReason.TOO_LARGE, "A result is larger than may be stored.")
+        raise Refused(RefusalReason.TOO_LARGE, "A result is larger than may be stored.")
     with transaction.atomic():
         now = DATABASE_CLOCK.now()
         jobs.require_attempt(request.auth, job_id, wish.token, now)
@@ -132,8 +133,8 @@ def release(request: NodeRequest, job_id: UUID, given_back: Release) -> None:
         jobs.release(request.auth, job_id, given_back.token, DATABASE_CLOCK.now())
 
 
-@api.exception_handler(jobs.Refused)
-def _refused(_: HttpRequest, error: jobs.Refused) -> HttpResponse:
+@api.exception_handler(Refused)
+def _refused(_: HttpRequest, error: Refused) -> HttpResponse:
     return _refusal(_STATUS.get(error.reason, 409), error.reason, error.sentence)
 
 

@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from gpu_node.contracts.errors import Reason
 from gpu_node.contracts.node_api import Failure, RefusalReason
 from orchestrator import jobs
+from orchestrator.attempts import Refused
 from orchestrator.models import Attempt, Job, LedgerEntry, Node
 from orchestrator.settings import fleet_settings
 from orchestrator.states import AttemptOutcome, Cause, CloudStatus, Gate, JobState
@@ -64,7 +65,7 @@ def test_a_job_that_is_claimed_while_it_is_cancelled(
     after_the_look(monkeypatch, lambda: held.append(claimed(node, clock)))
     assert jobs.cancel(job.pk, clock.now())
     assert Attempt.objects.get().outcome == AttemptOutcome.CANCELLED
-    with pytest.raises(jobs.Refused) as refused:
+    with pytest.raises(Refused) as refused:
         jobs.heartbeat(node, job.pk, job_beat(held[0]), clock.now())
     assert refused.value.reason is RefusalReason.CANCELLED
 
@@ -100,7 +101,7 @@ def test_the_same_word_twice_at_once_is_taken_twice(
     def say() -> None:
         getattr(jobs, verb)(node, job.pk, said, clock.now())
 
-    meanwhile(monkeypatch, "_touch", say)
+    meanwhile(monkeypatch, "touch", say)
     say()
     assert Attempt.objects.count() == 1
 
@@ -114,7 +115,7 @@ def test_a_lease_does_not_come_back_to_life_while_the_node_is_shelved(
     clock.advance(fleet_settings().fleet_lease_seconds + 1)
     assert jobs.expire(Attempt.objects.get().pk, clock.now())
     Node.objects.update(gate=Gate.STOPPING)
-    with pytest.raises(jobs.Refused):
+    with pytest.raises(Refused):
         jobs.heartbeat(node, job.pk, job_beat(held), clock.now())
     assert not Attempt.objects.filter(outcome=AttemptOutcome.RUNNING).exists()
     assert Job.objects.get().state == JobState.QUEUED

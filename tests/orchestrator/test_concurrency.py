@@ -13,6 +13,7 @@ import pytest
 from django.db import connection, transaction
 
 from orchestrator import jobs
+from orchestrator.attempts import Refused
 from orchestrator.clock import DATABASE_CLOCK
 from orchestrator.models import Attempt, Job, LedgerEntry, Node
 from orchestrator.states import AttemptOutcome, JobState
@@ -113,7 +114,7 @@ def test_a_job_is_cancelled_while_it_is_completed() -> None:
         done = completion(held, clock, held.job)
 
         def complete() -> None:
-            with suppress(jobs.Refused), transaction.atomic():
+            with suppress(Refused), transaction.atomic():
                 jobs.complete(node, job.pk, done, clock.now())  # noqa: B023  # run at once
 
         def cancel() -> None:

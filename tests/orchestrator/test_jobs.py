@@ -6,7 +6,8 @@ import pytest
 
 from gpu_node.contracts.errors import Reason
 from gpu_node.contracts.node_api import Failure, RefusalReason, StageState
-from orchestrator import jobs
+from orchestrator import jobs, transitions
+from orchestrator.attempts import Refused
 from orchestrator.models import Attempt, Job, JobEvent, Node
 from orchestrator.states import AttemptOutcome, Gate, JobState
 from tests.orchestrator.rows import (
@@ -79,7 +80,7 @@ def test_a_closed_gate_refuses_claims(
 
 def test_a_job_from_claim_to_result(clock: ManualClock, node: Node) -> None:
     seen = []
-    jobs.on_transition(handler := lambda change: seen.append((change.old, change.new)))
+    transitions.on_transition(handler := lambda change: seen.append((change.old, change.new)))
     try:
         job = submitted(clock, labels={"course": "1"})
         held = claimed(node, clock)
@@ -94,7 +95,7 @@ def test_a_job_from_claim_to_result(clock: ManualClock, node: Node) -> None:
         assert (job.steps, job.stages[0]["stage"]) == (3, "speak")
         jobs.complete(node, job.pk, completion(held, clock), clock.now())
     finally:
-        jobs._handlers.remove(handler)
+        transitions._handlers.remove(handler)
     job.refresh_from_db()
     assert job.state == JobState.SUCCEEDED
     assert job.result == {"text": "done"}
@@ -116,7 +117,7 @@ def test_the_accepted_completion_repeated_is_accepted(clock: ManualClock, node: 
     done = completion(held, clock)
     jobs.complete(node, job.pk, done, clock.now())
     jobs.complete(node, job.pk, done, clock.now())
-    with pytest.raises(jobs.Refused) as refused:
+    with pytest.raises(Refused) as refused:
         jobs.complete(node, job.pk, completion(held, clock, "other"), clock.now())
     assert refused.value.reason is RefusalReason.SUPERSEDED
     assert Job.objects.get(pk=job.pk).result == {"text": "done"}
@@ -129,7 +130,7 @@ def test_a_completion_without_its_files_is_refused_and_may_come_again(
     held = claimed(node, clock)
     done = completion(held, clock)
     lost = done.outputs["video"].model_copy(update={"digest": "f" * 64})
-    with pytest.raises(jobs.Refused) as refused:
+    with pytest.raises(Refused) as refused:
         jobs.complete(
             node, job.pk, done.model_copy(update={"outputs": {"video": lost}}), clock.now()
         )
@@ -150,7 +151,7 @@ def test_a_worker_that_died_loses_its_job_at_its_next_claim(clock: ManualClock, 
         lambda: jobs.complete(node, job.pk, completion(old, clock), clock.now()),
         lambda: jobs.release(node, job.pk, old.token, clock.now()),
     ):
-        with pytest.raises(jobs.Refused) as refused:
+        with pytest.raises(Refused) as refused:
             stale()
         assert refused.value.reason is RefusalReason.SUPERSEDED
     jobs.complete(node, job.pk, completion(new, clock), clock.now())
@@ -176,7 +177,7 @@ def test_one_that_somebody_took_is_not(clock: ManualClock, node: Node) -> None:
     jobs.expire(Attempt.objects.get().pk, clock.now())
     other = enrolled("gpu-2", clock)
     new = claimed(other, clock)
-    with pytest.raises(jobs.Refused):
+    with pytest.raises(Refused):
         jobs.complete(node, job.pk, completion(held, clock), clock.now())
     jobs.complete(other, job.pk, completion(new, clock, "new"), clock.now())
     assert Job.objects.get(pk=job.pk).result == {"text": "new"}
@@ -195,7 +196,7 @@ def test_another_nodes_token_is_no_use(clock: ManualClock, node: Node) -> None:
     job = submitted(clock)
     held = claimed(node, clock)
     other = enrolled("gpu-2", clock)
-    with pytest.raises(jobs.Refused):
+    with pytest.raises(Refused):
         jobs.heartbeat(other, job.pk, job_beat(held), clock.now())
 
 
@@ -217,7 +218,7 @@ def test_a_cancelled_job_is_cancelled_at_once_and_its_token_void(
         assert jobs.cancel(job.pk, clock.now(), "Nobody wants it.")
         assert not jobs.cancel(job.pk, clock.now())
         assert state_of(job) == JobState.CANCELLED
-    with pytest.raises(jobs.Refused) as refused:
+    with pytest.raises(Refused) as refused:
         jobs.heartbeat(node, running.pk, job_beat(held), clock.now())
     assert refused.value.reason is RefusalReason.CANCELLED
     assert jobs.claim(node, BOOT, [KIND], clock.now()) is None

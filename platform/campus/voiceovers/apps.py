@@ -16,7 +16,7 @@ class VoiceoversConfig(AppConfig):
         # Imported here because models cannot be before all apps are known.
         from campus.courses.models import Lesson
         from campus.voiceovers.handlers import follow
-        from orchestrator.jobs import on_transition
+        from orchestrator.transitions import on_transition
 
         on_transition(follow)
         pre_delete.connect(_lesson_goes, sender=Lesson, dispatch_uid="voiceovers.lesson_goes")

@@ -16,8 +16,8 @@ from campus.voiceovers.models import Utterance, Voiceover
 from campus.voiceovers.states import UNDER_WAY, VoiceoverState
 from gpu_node.contracts.dub import DubReport, UtteranceReport
 from gpu_node.contracts.errors import Reason
-from orchestrator.jobs import JobTransition
 from orchestrator.states import JobState
+from orchestrator.transitions import JobTransition
 
 log = logging.getLogger(__name__)
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from gpu_node.contracts.node_api import ClaimedJob, NodeBeat, NodeOrders, WorkerState
 from orchestrator import jobs, worker_beats
+from orchestrator.attempts import Refused
 from orchestrator.models import Node
 from tests.orchestrator.rows import KIND, ManualClock, completion, job_beat
 
@@ -75,14 +76,14 @@ class Worker:
             jobs.complete(self._node, key, done, self._clock.now())
             # The answer may be lost: then it is sent once more.
             jobs.complete(self._node, key, done, self._clock.now())
-        except jobs.Refused:
+        except Refused:
             pass
         self._held = None
 
     def _leave(self) -> None:
         if self._held is not None:
             held, self._held = self._held, None
-            with contextlib.suppress(jobs.Refused):
+            with contextlib.suppress(Refused):
                 jobs.release(self._node, UUID(held.job), held.token, self._clock.now())
         self._beat(WorkerState.STOPPED)
         self.stopped = True
