@@ -15,13 +15,13 @@ IMPATIENT: dict[str, Any] = {
     "max_retries": 0,
     "retry_on_timeout": False,
 }
-# A worker waits for messages, and must notice a path that is dead.
+# A worker waits for messages, and must notice a path that is dead (docs/decisions/0010).
 PATIENT: dict[str, Any] = {
-    "socket_timeout": 30.0,
-    "socket_connect_timeout": 10.0,
+    "socket_timeout": 5.0,
+    "socket_connect_timeout": 5.0,
     "socket_keepalive": True,
-    "health_check_interval": 20,
-    "retry_on_timeout": True,
+    "health_check_interval": 10,
+    "retry_on_timeout": False,
     "unacked_restore_interval": 10,
     "unacked_restore_throttle": 1,
 }
