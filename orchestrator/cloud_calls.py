@@ -10,9 +10,9 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 
-from orchestrator import ledger
+from orchestrator import ledger, store
 from orchestrator.clock import Clock
 from orchestrator.models import Attempt, CloudOperation, Node, NodeEvent
 from orchestrator.policy import planner
@@ -81,7 +81,7 @@ class CloudCalls:
 
     def resolve(self, step: planner.Resolve) -> bool:
         """Note how a call ended, and what follows for the node."""
-        with transaction.atomic():
+        with store.atomic():
             now = self._clock.now()
             Node.objects.filter(name=step.node).update(touched_at=now)
             operation = CloudOperation.objects.filter(pk=step.operation).first()
@@ -93,7 +93,7 @@ class CloudCalls:
         now = self._clock.now()
         limit = policy_of(fleet_settings()).operation
         try:
-            with transaction.atomic():
+            with store.atomic():
                 if not self._premise(step, now):
                     return None
                 node = Node.objects.get(name=step.node)
@@ -144,7 +144,7 @@ class CloudCalls:
         self._note_sent(operation, request_id, before)
 
     def _note_sent(self, operation: CloudOperation, request_id: str, since: datetime) -> None:
-        with transaction.atomic():
+        with store.atomic():
             now = self._clock.now()
             node = operation.node
             Node.objects.filter(pk=node.pk).update(touched_at=now)
@@ -166,7 +166,7 @@ class CloudCalls:
         self._give_up(operation, error.kind, error.detail or error.sentence)
 
     def _give_up(self, operation: CloudOperation, reason: str, detail: str) -> None:
-        with transaction.atomic():
+        with store.atomic():
             now = self._clock.now()
             Node.objects.filter(pk=operation.node_id).update(touched_at=now)
             self._close(operation, False, reason, detail, now)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 
 from celery import current_app
-from django.db import transaction
 
 from gpu_node.contracts.node_api import DOORBELL_SECONDS, NODE_QUEUE_PREFIX, WORK_TASK
+from orchestrator import store
 
 log = logging.getLogger(__name__)
 
@@ -17,7 +17,7 @@ CONTROL_QUEUE = "control"
 
 def ring_fleet_after_commit() -> None:
     """Ask for a tick once what this transaction writes can be seen."""
-    transaction.on_commit(ring_fleet)
+    store.on_commit(ring_fleet)
 
 
 def ring_fleet() -> None:

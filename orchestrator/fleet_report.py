@@ -71,7 +71,7 @@ def fleet_report(now: datetime) -> FleetReport:
 
 def _node_report(node: Node, where: str, job: str | None, now: datetime) -> NodeReport:
     spent = ledger.seconds_by_cause(day_of(node, now), now - _DAY, now)
-    price = Decimal(str(fleet_settings().fleet_price_per_hour))
+    price = fleet_settings().fleet_price_per_hour
     return NodeReport(
         name=node.name,
         phase=where,

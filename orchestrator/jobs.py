@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
+from django.utils.crypto import salted_hmac
 
 from gpu_node.contracts.blobs import Blob
 from gpu_node.contracts.errors import Reason
@@ -25,7 +26,7 @@ from gpu_node.contracts.node_api import (
     JobBeat,
     RefusalReason,
 )
-from orchestrator import blobs, ledger
+from orchestrator import blobs, ledger, store
 from orchestrator.attempts import (
     Refused,
     bring_up_to_date,
@@ -94,7 +95,7 @@ def submit(order: JobOrder, now: datetime) -> Submitted:
     if missing:
         raise ValueError(f"the inputs {missing} are not in storage")
     try:
-        with transaction.atomic():
+        with store.atomic():
             job = Job.objects.create(
                 kind=order.payload.kind,
                 payload=order.payload.model_dump(mode="json"),
@@ -129,7 +130,7 @@ def cancel(job_id: UUID, now: datetime, sentence: str = "") -> bool:
         if job is None:
             return False
         old = job.current_state
-        with transaction.atomic():
+        with store.atomic():
             if (old is JobState.QUEUED or _end_running(job_id, now)) and move(
                 job_id, old, JobState.CANCELLED, now, reason=Reason.CANCELLED, sentence=sentence
             ):
@@ -137,28 +138,36 @@ def cancel(job_id: UUID, now: datetime, sentence: str = "") -> bool:
                 return True
             # A node has claimed it or given it back since we looked. Look again, and let go of
             # the node that it is not at any more: two nodes are never held at once.
-            transaction.set_rollback(True)
+            store.roll_back()
     return False
 
 
-def claim(node: Node, boot_id: str, kinds: Sequence[str], now: datetime) -> ClaimedJob | None:
+def claim(
+    node: Node, boot_id: str, kinds: Sequence[str], now: datetime, claim_id: str = ""
+) -> ClaimedJob | None:
     """The best job for a node that has none running; None when there is none, or it may not.
 
-    The gate is read by the very statement that locks the node's row: a drain that begins now waits
-    for us, or we see it.
+    The gate is read after the node's row is locked: a drain that begins now waits for us, or we see
+    it. A claim that was granted, and whose answer was lost, is granted again with the same token;
+    it keeps its node awake already, whatever the gate says by now.
     """
-    if not touch(node.pk, now, gate=Gate.OPEN, parked=False):
-        return None
+    claim_id = claim_id or secrets.token_hex(16)
+    touch(node.pk, now)
     for attempt in Attempt.objects.filter(node=node, outcome=AttemptOutcome.RUNNING):
+        if attempt.claim_id == claim_id:
+            Attempt.objects.filter(pk=attempt.pk).update(lease_until=now + lease())
+            return _handed_out(attempt, now)
         # Whoever claims holds nothing: the process that held this has died.
         lose(attempt, AttemptOutcome.LOST, now)
+    if not touch(node.pk, now, gate=Gate.OPEN, parked=False):
+        return None
     for _ in range(_TRIES):
         job = _best(kinds, now)
         if job is None:
             return None
         if move(job.pk, JobState.QUEUED, JobState.RUNNING, now):
             job.refresh_from_db()
-            return _begin(job, node, boot_id, now)
+            return _begin(job, node, boot_id, claim_id, now)
     return None
 
 
@@ -274,29 +283,40 @@ def spec_of(job: Job) -> JobSpec:
     return JobSpec(payload=job.payload, inputs={row.name: row.as_blob() for row in inputs})
 
 
-def _begin(job: Job, node: Node, boot_id: str, now: datetime) -> ClaimedJob:
+def _begin(job: Job, node: Node, boot_id: str, claim_id: str, now: datetime) -> ClaimedJob:
     # What the node idled for too long before this is a failure, whoever notices it.
     bring_up_to_date(node.pk, now)
-    settings = fleet_settings()
-    token = secrets.token_urlsafe(32)
     number = Attempt.objects.filter(job=job).count() + 1
-    Attempt.objects.create(
+    attempt = Attempt.objects.create(
         job=job,
         node=node,
         number=number,
-        token_hash=hash_of(token),
+        token_hash=hash_of(_token(job.pk, number, claim_id)),
         boot_id=boot_id,
+        claim_id=claim_id,
         claimed_at=now,
         lease_until=now + lease(),
         steps_before=job.steps,
     )
     Node.objects.filter(pk=node.pk).update(busy_until=now)
     ledger.enter(node.pk, Cause.JOB, now, job.pk)
+    return _handed_out(attempt, now)
+
+
+def _token(job_id: UUID, number: int, claim_id: str) -> str:
+    """The attempt's token: secret, and the same each time its claim is answered."""
+    said = f"{job_id}:{number}:{claim_id}"
+    return salted_hmac("orchestrator.attempt", said, algorithm="sha256").hexdigest()
+
+
+def _handed_out(attempt: Attempt, now: datetime) -> ClaimedJob:
+    settings = fleet_settings()
+    job = attempt.job
     spec = spec_of(job)
     return ClaimedJob(
         job=str(job.pk),
-        attempt=number,
-        token=token,
+        attempt=attempt.number,
+        token=_token(job.pk, attempt.number, attempt.claim_id),
         lease_seconds=settings.fleet_lease_seconds,
         heartbeat_seconds=settings.fleet_heartbeat_seconds,
         spec=spec,

@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import RequestDataTooBig
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
@@ -28,7 +27,7 @@ from gpu_node.contracts.node_api import (
     UploadReply,
     UploadRequest,
 )
-from orchestrator import blobs, jobs, strict_json, worker_beats
+from orchestrator import blobs, jobs, store, strict_json, worker_beats
 from orchestrator.attempts import Refused
 from orchestrator.clock import DATABASE_CLOCK
 from orchestrator.enrol import node_of
@@ -71,15 +70,16 @@ api = NinjaAPI(
 @api.post("/heartbeat", response=NodeOrders)
 def heartbeat(request: NodeRequest, said: NodeBeat) -> NodeOrders:
     """The worker is there."""
-    with transaction.atomic():
+    with store.atomic():
         return worker_beats.beat(request.auth, said, DATABASE_CLOCK.now())
 
 
 @api.post("/claim", response=ClaimReply)
 def claim(request: NodeRequest, wish: ClaimRequest) -> ClaimReply:
     """Hand out the best job."""
-    with transaction.atomic():
-        job = jobs.claim(request.auth, wish.boot_id, wish.kinds, DATABASE_CLOCK.now())
+    with store.atomic():
+        now = DATABASE_CLOCK.now()
+        job = jobs.claim(request.auth, wish.boot_id, wish.kinds, now, wish.claim_id)
         node = Node.objects.get(pk=request.auth.pk)
     return ClaimReply(job=job, draining=node.gate != Gate.OPEN or node.parked)
 
@@ -87,7 +87,7 @@ def claim(request: NodeRequest, wish: ClaimRequest) -> ClaimReply:
 @api.post("/jobs/{job_id}/heartbeat", response=JobOrders)
 def job_heartbeat(request: NodeRequest, job_id: UUID, beat: JobBeat) -> JobOrders:
     """The job goes on."""
-    with transaction.atomic():
+    with store.atomic():
         now = DATABASE_CLOCK.now()
         attempt = jobs.heartbeat(request.auth, job_id, beat, now)
         return JobOrders(downloads=jobs.downloads(jobs.spec_of(attempt.job), now))
@@ -99,7 +99,7 @@ def uploads(request: NodeRequest, job_id: UUID, wish: UploadRequest) -> UploadRe
     settings = fleet_settings()
     if any(blob.size > settings.blob_max_bytes for blob in wish.blobs):
         raise Refused(RefusalReason.TOO_LARGE, "A result is larger than may be stored.")
-    with transaction.atomic():
+    with store.atomic():
         now = DATABASE_CLOCK.now()
         jobs.require_attempt(request.auth, job_id, wish.token, now)
     there = blobs.have(blob.digest for blob in wish.blobs)
@@ -115,21 +115,21 @@ def uploads(request: NodeRequest, job_id: UUID, wish: UploadRequest) -> UploadRe
 @api.post("/jobs/{job_id}/complete", response={200: None})
 def complete(request: NodeRequest, job_id: UUID, completion: Completion) -> None:
     """Accept the result."""
-    with transaction.atomic():
+    with store.atomic():
         jobs.complete(request.auth, job_id, completion, DATABASE_CLOCK.now())
 
 
 @api.post("/jobs/{job_id}/fail", response={200: None})
 def fail(request: NodeRequest, job_id: UUID, failure: Failure) -> None:
     """Note that it could not be done."""
-    with transaction.atomic():
+    with store.atomic():
         jobs.fail(request.auth, job_id, failure, DATABASE_CLOCK.now())
 
 
 @api.post("/jobs/{job_id}/release", response={200: None})
 def release(request: NodeRequest, job_id: UUID, given_back: Release) -> None:
     """Take it back."""
-    with transaction.atomic():
+    with store.atomic():
         jobs.release(request.auth, job_id, given_back.token, DATABASE_CLOCK.now())
 
 

@@ -12,10 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from django.db import transaction
 from django.db.models import Q
 
-from orchestrator import doorbell, jobs
+from orchestrator import doorbell, jobs, store
 from orchestrator.clock import Clock
 from orchestrator.cloud_calls import CloudCalls, Superseded
 from orchestrator.models import Attempt, FleetState, Node, NodeEvent
@@ -158,7 +157,7 @@ class Reconciler:
 
     def _account(self) -> None:
         for node in Node.objects.all():
-            with transaction.atomic():
+            with store.atomic():
                 now = self._clock.now()
                 Node.objects.filter(pk=node.pk).update(touched_at=now)
                 node.refresh_from_db()
@@ -168,7 +167,7 @@ class Reconciler:
         """Carry out one step; False when its premise no longer holds."""
         match step:
             case planner.ExpireLease():
-                with transaction.atomic():
+                with store.atomic():
                     return jobs.expire(step.attempt, self._clock.now())
             case planner.Call():
                 return calls.call(step)
@@ -188,7 +187,7 @@ class Reconciler:
                 return False
 
     def _move(self, step: planner.Move) -> bool:
-        with transaction.atomic():
+        with store.atomic():
             now = self._clock.now()
             if not Node.objects.filter(name=step.node, gate=step.old).update(touched_at=now):
                 return False
@@ -199,7 +198,7 @@ class Reconciler:
             node.save(update_fields=["gate", "gate_since"])
             busy = Attempt.objects.filter(node=node, outcome=AttemptOutcome.RUNNING).exists()
             if step.new is Gate.STOPPING and busy:
-                transaction.set_rollback(True)
+                store.roll_back()
                 return False
             if step.why in _COUNTS_AS_FAILURE and step.new is Gate.DRAINING:
                 node.failures += 1
@@ -214,7 +213,7 @@ class Reconciler:
         return True
 
     def _settle_asleep(self, step: planner.SettleAsleep) -> bool:
-        with transaction.atomic():
+        with store.atomic():
             now = self._clock.now()
             asleep = Node.objects.filter(
                 name=step.node, cloud_status=CloudStatus.SHELVED_OFFLOADED

@@ -70,14 +70,35 @@ class CloudStatus(StrEnum):
 
     ACTIVE = "ACTIVE"
     BUILD = "BUILD"
+    REBUILD = "REBUILD"
+    REBOOT = "REBOOT"
+    HARD_REBOOT = "HARD_REBOOT"
+    PASSWORD = "PASSWORD"  # noqa: S105  # what Nova calls a server whose password is being set
+    MIGRATING = "MIGRATING"
+    RESIZE = "RESIZE"
+    VERIFY_RESIZE = "VERIFY_RESIZE"
+    REVERT_RESIZE = "REVERT_RESIZE"
+    RESCUE = "RESCUE"
     SHUTOFF = "SHUTOFF"
     PAUSED = "PAUSED"
     SUSPENDED = "SUSPENDED"
     SHELVED = "SHELVED"
     SHELVED_OFFLOADED = "SHELVED_OFFLOADED"
     ERROR = "ERROR"
+    SOFT_DELETED = "SOFT_DELETED"
     DELETED = "DELETED"
     UNKNOWN = "UNKNOWN"
+
+
+FREE_STATUSES = frozenset(
+    {
+        CloudStatus.SHELVED_OFFLOADED,
+        CloudStatus.SOFT_DELETED,
+        CloudStatus.DELETED,
+        CloudStatus.UNKNOWN,
+    }
+)
+"""Such servers hold no GPU. All others are paid for, unless the settings say otherwise."""
 
 
 class OperationKind(StrEnum):

@@ -7,6 +7,7 @@ then drops that work. All paths are below `API_ROOT`.
 
 from __future__ import annotations
 
+import uuid
 from enum import StrEnum
 from typing import Annotated
 
@@ -30,6 +31,8 @@ DOORBELL_SECONDS = 60
 
 BootId = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{8,64}$")]
 """New for every start of a worker: two boots are never the same worker."""
+
+ClaimId = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{16,64}$")]
 
 BlobName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]{0,63}$")]
 Token = Annotated[str, Field(min_length=16, max_length=128)]
@@ -68,10 +71,14 @@ class NodeOrders(Document):
 
 
 class ClaimRequest(Document):
-    """POST /claim: give me the best job. Whoever claims has no job running."""
+    """POST /claim: give me the best job. Whoever claims has no job running.
+
+    The same `claim_id` again is answered with the same attempt: an answer may have been lost.
+    """
 
     boot_id: BootId
     kinds: tuple[str, ...]
+    claim_id: ClaimId = Field(default_factory=lambda: uuid.uuid4().hex)
 
 
 class ClaimedJob(Contract):

@@ -61,7 +61,11 @@ def _value(name: str, environ: Mapping[str, str]) -> str | None:
 def _sentence(error: ValidationError) -> str:
     """The first complaint, without the value: it may be a secret."""
     first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-    name = str(first["loc"][0]).upper() if first["loc"] else "The settings"
+    if not first["loc"]:
+        return (
+            f"The settings do not go together: {str(first['msg']).removeprefix('Value error, ')}."
+        )
+    name = str(first["loc"][0]).upper()
     if first["type"] == "missing":
         return f"{name} is not set (nor {name}_FILE): the program cannot start without it."
     message = str(first["msg"]).removeprefix("Value error, ").rstrip(".")

@@ -111,6 +111,8 @@ class Attempt(models.Model):
     number = models.PositiveIntegerField()
     token_hash = models.CharField(max_length=64)
     boot_id = models.CharField(max_length=64)
+    claim_id = models.CharField(max_length=64, blank=True)
+    """What the node called its request: the same one again gets the same attempt."""
     outcome = models.CharField(max_length=32, default=AttemptOutcome.RUNNING)
     claimed_at = models.DateTimeField()
     lease_until = models.DateTimeField()

@@ -14,3 +14,5 @@ def provider(settings: FleetSettings) -> Provider:
     match settings.fleet_provider:
         case "local":
             return LocalProvider(Path(settings.fleet_local_folder), settings.fleet_servers)
+        case "openstack":
+            raise NotImplementedError

@@ -7,7 +7,7 @@ import pytest
 from gpu_node.contracts.errors import Reason
 from gpu_node.contracts.node_api import Failure, RefusalReason, StageState
 from orchestrator import jobs, transitions
-from orchestrator.attempts import Refused
+from orchestrator.attempts import Refused, lease
 from orchestrator.models import Attempt, Job, JobEvent, Node
 from orchestrator.states import AttemptOutcome, Gate, JobState
 from tests.orchestrator.rows import (
@@ -258,3 +258,28 @@ def test_a_job_that_takes_its_worker_down_is_poison(clock: ManualClock, node: No
     assert jobs.claim(node, "boot-0003", [KIND], clock.now()) is None
     job.refresh_from_db()
     assert (job.state, job.reason) == (JobState.FAILED, Reason.POISON)
+
+
+def test_a_claim_whose_answer_was_lost_is_answered_again(node: Node, clock: ManualClock) -> None:
+    submitted(clock)
+    first = jobs.claim(node, BOOT, [KIND], clock.now(), "claim-0000000001")
+    clock.advance(seconds=7)
+    Node.objects.filter(pk=node.pk).update(gate=Gate.DRAINING)
+    again = jobs.claim(node, BOOT, [KIND], clock.now(), "claim-0000000001")
+    assert first is not None and again is not None
+    assert (again.token, again.attempt) == (first.token, first.attempt)
+    attempt = Attempt.objects.get()
+    assert attempt.outcome == AttemptOutcome.RUNNING
+    assert attempt.lease_until == clock.now() + lease()
+    jobs.complete(node, attempt.job_id, completion(again, clock), clock.now())
+    # Done is done: the claim that led to it is not granted once more.
+    Node.objects.filter(pk=node.pk).update(gate=Gate.OPEN)
+    assert jobs.claim(node, BOOT, [KIND], clock.now(), "claim-0000000001") is None
+
+
+def test_tokens_of_different_claims_differ(node: Node, clock: ManualClock) -> None:
+    submitted(clock)
+    first = jobs.claim(node, BOOT, [KIND], clock.now(), "claim-0000000001")
+    second = jobs.claim(node, BOOT, [KIND], clock.now(), "claim-0000000002")
+    assert first is not None and second is not None
+    assert first.token != second.token

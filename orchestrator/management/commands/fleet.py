@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import transaction
 
-from orchestrator import fleet_control
+from orchestrator import fleet_control, store
 from orchestrator.clock import DATABASE_CLOCK
 from orchestrator.enrol import enrol
 from orchestrator.fleet_report import FleetReport, fleet_report
@@ -84,13 +83,13 @@ class Command(BaseCommand):
         if node is None:
             known = ", ".join(Node.objects.values_list("name", flat=True)) or "none"
             raise CommandError(f"There is no node called {name}. Known nodes: {known}.")
-        with transaction.atomic():
+        with store.atomic():
             _ORDERS[action](node, getpass.getuser(), DATABASE_CLOCK.now())
 
     def _enrol(self, name: str, server: str, token_file: Path) -> None:
         try:
             token = token_file.read_text(encoding="utf-8").strip()
-            with transaction.atomic():
+            with store.atomic():
                 enrol(name, server, token, DATABASE_CLOCK.now())
         except OSError as error:
             raise CommandError(f"The token file cannot be read: {error.strerror}.") from None

@@ -98,7 +98,7 @@ def _since() -> dict[str, datetime]:
 def _card(
     report: NodeReport, node: Node, jobs: dict[str, Job], since: datetime | None, now: datetime
 ) -> NodeCard:
-    price = Decimal(str(fleet_settings().fleet_price_per_hour))
+    price = fleet_settings().fleet_price_per_hour
     shares = [
         Share(Cause(cause), WORDS[Cause(cause)], seconds, ledger.cost(seconds, price))
         for cause, seconds in sorted(report.seconds.items(), key=lambda item: -item[1])

@@ -90,7 +90,7 @@ def _bill(node: Node, stretches: tuple[Stretch, ...], now: datetime) -> Promise:
         (waking[-1].end or now).timestamp() - waking[0].start.timestamp()
         for waking in ledger.wakings(stretches)
     )
-    price = ledger.cost(total, Decimal(str(fleet_settings().fleet_price_per_hour)))
+    price = ledger.cost(total, fleet_settings().fleet_price_per_hour)
     words = ", ".join(f"{cause} {seconds:.1f}" for cause, seconds in spent.items())
     return Promise(
         what=f"{node.name}: the ledger adds up to the time awake",

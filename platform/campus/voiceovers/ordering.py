@@ -55,7 +55,7 @@ def choices(lesson: Lesson) -> list[Choice]:
 def estimate(lesson: Lesson, now: datetime) -> Estimate:
     """What one dub of this lesson would take."""
     seconds = pace(_measured()) * lesson.duration
-    price = fleet_settings().fleet_price_per_hour
+    price = float(fleet_settings().fleet_price_per_hour)
     return Estimate(
         wait=forecast.before_submitting(now).sentence,
         gpu_seconds=seconds,
