@@ -14,12 +14,12 @@ from uuid import UUID
 from gpu_node.contracts.errors import Reason
 from gpu_node.contracts.node_api import RefusalReason
 from orchestrator import ledger
+from orchestrator.accounting import account
 from orchestrator.models import Attempt, Job, Node
 from orchestrator.policy import retry
 from orchestrator.settings import fleet_settings
 from orchestrator.states import AttemptOutcome, Cause, Gate, JobState
 from orchestrator.transitions import move
-from orchestrator.worker_beats import account
 
 
 class Refused(Exception):
@@ -94,6 +94,11 @@ def _revive(attempt: Attempt, now: datetime) -> bool:
     attempt.refresh_from_db()
     ledger.enter(attempt.node_id, Cause.JOB, now, attempt.job_id)
     return True
+
+
+def quarantined(node: Node, now: datetime) -> bool:
+    """Whether it is given no job for a while, for those it has lost."""
+    return node.quarantined_until is not None and now < node.quarantined_until
 
 
 def by_token(node: Node, job_id: UUID, token: str) -> Attempt | None:

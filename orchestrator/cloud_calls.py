@@ -1,22 +1,34 @@
 """Calls to the cloud: the intent is written first, then the request is made, then its end is seen.
 
-Whatever statement a crash falls on, the next tick can tell from these records what to do, and no
-request is made twice without having read the server's own list of actions in between.
+Whatever statement a crash falls on, the next tick can tell from these records what to do. A call
+belongs to the orchestrator that wrote it down, until `send_by`; only after that may another take it
+up, and no request is made twice without having read the server's own list of actions in between.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from datetime import datetime
+import random
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from django.db import IntegrityError
+from django.db.models import Q
 
 from orchestrator import ledger, store
+from orchestrator.accounting import account
 from orchestrator.clock import Clock
-from orchestrator.models import Attempt, CloudOperation, Node, NodeEvent
-from orchestrator.policy import planner
-from orchestrator.providers.port import CloudError, CloudErrorKind, Provider
+from orchestrator.errands import Errand, Then
+from orchestrator.models import Attempt, CloudOperation, LedgerEntry, Node, NodeEvent
+from orchestrator.policy import planner, steps
+from orchestrator.policy.steps import Why
+from orchestrator.providers.port import (
+    ActionFacts,
+    ActionFailure,
+    CloudError,
+    CloudErrorKind,
+    Provider,
+)
 from orchestrator.settings import fleet_settings
 from orchestrator.snapshot import policy_of
 from orchestrator.states import (
@@ -28,58 +40,45 @@ from orchestrator.states import (
     OperationOutcome,
     Wanted,
 )
-from orchestrator.worker_beats import account
 
 log = logging.getLogger(__name__)
 
 _WORDS = {OperationKind.UNSHELVE: "wake", OperationKind.SHELVE: "shelve"}
 
-
-class Superseded(Exception):
-    """Another orchestrator has taken over: nothing more may be done in this tick."""
+_REASONS = {
+    ActionFailure.CAPACITY: Why.NO_CAPACITY,
+    ActionFailure.BOOT: Why.BOOT_FAILED,
+    ActionFailure.IMAGE: Why.IMAGE_LOST,
+}
 
 
 class CloudCalls:
-    """Carries out what the planner wants of the cloud. `still_mine` raises Superseded."""
+    """Carries out what the planner wants of the cloud. `token`: whose calls these are."""
 
-    def __init__(self, provider: Provider, clock: Clock, still_mine: Callable[[], None]) -> None:
+    def __init__(self, provider: Provider, clock: Clock, token: str) -> None:
         self._provider = provider
         self._clock = clock
-        self._still_mine = still_mine
+        self._token = token
 
-    def call(self, step: planner.Call) -> bool:
-        """Write down the intent, then ask the cloud; False when the premise no longer holds."""
+    def call(self, step: steps.Call) -> Errand | None:
+        """Write down the intent, and how to ask; None when the premise no longer holds."""
         operation = self._intend(step)
-        if operation is None:
-            return False
-        self._send(operation)
-        return True
+        return None if operation is None else self._sending(operation)
 
-    def finish(self, step: planner.Finish) -> bool:
+    def finish(self, step: steps.Finish) -> Errand | None:
         """After a crash or a lost answer: take up the request if it was made, else make it."""
-        operation = CloudOperation.objects.filter(
-            pk=step.operation, outcome=OperationOutcome.INTENDED
-        ).first()
-        if operation is None:
-            return False
-        try:
-            made = self._made(operation)
-        except CloudError as error:
-            log.warning("%s: its actions cannot be read: %s", step.node, error.sentence)
-            if error.kind is not CloudErrorKind.GONE:
-                return False
-            # There is no server that anything could come of.
-            self._give_up(operation, error.kind, error.detail or error.sentence)
-            return True
-        if made is not None:
-            self._note_sent(operation, made, operation.intended_at)
-        elif self._clock.now() - operation.intended_at <= planner.SEND_WITHIN:
-            self._send(operation)
-        else:
-            self._give_up(operation, planner.Why.NEVER_SENT, "")
-        return True
+        now = self._clock.now()
+        answered = now - policy_of(fleet_settings()).call
+        free = Q(send_by__isnull=True) | Q(send_by__lt=answered)
+        taken = CloudOperation.objects.filter(
+            free, pk=step.operation, outcome=OperationOutcome.INTENDED
+        ).update(owner=self._token, send_by=now + planner.SEND_WITHIN)
+        if not taken:
+            return None
+        operation = CloudOperation.objects.select_related("node").get(pk=step.operation)
+        return Errand(lambda: self._ask_whether_made(operation))
 
-    def resolve(self, step: planner.Resolve) -> bool:
+    def resolve(self, step: steps.Resolve) -> bool:
         """Note how a call ended, and what follows for the node."""
         with store.atomic():
             now = self._clock.now()
@@ -89,9 +88,22 @@ class CloudCalls:
                 return False
             return self._close(operation, step.ok, step.why, "", now)
 
-    def _intend(self, step: planner.Call) -> CloudOperation | None:
+    def explain(self, step: steps.Resolve) -> Errand | None:
+        """A call has failed: ask the cloud for the reason first."""
+        operation = CloudOperation.objects.filter(pk=step.operation, outcome__in=UNRESOLVED)
+        found = operation.select_related("node").first()
+        return None if found is None else Errand(lambda: self._ask_why(found, step))
+
+    def settle(self, step: steps.SettleLedger) -> Errand | None:
+        """Ask for the cloud's notes, and bring the ledger into agreement with them."""
+        node = Node.objects.filter(name=step.node).first()
+        return None if node is None else Errand(lambda: self._ask_notes(node))
+
+    # ---------------------------------------------------------------------------------- sending
+
+    def _intend(self, step: steps.Call) -> CloudOperation | None:
         now = self._clock.now()
-        limit = policy_of(fleet_settings()).operation
+        limit = policy_of(fleet_settings()).limit(step.kind)
         try:
             with store.atomic():
                 if not self._premise(step, now):
@@ -103,6 +115,8 @@ class CloudCalls:
                     cause=step.why,
                     intended_at=now,
                     deadline=now + limit,
+                    owner=self._token,
+                    send_by=now + planner.SEND_WITHIN,
                 )
                 NodeEvent.objects.create(
                     node=node, at=now, what=_WORDS[step.kind], sentence=step.why
@@ -112,11 +126,13 @@ class CloudCalls:
             return None
         return operation
 
-    def _premise(self, step: planner.Call, now: datetime) -> bool:
+    def _premise(self, step: steps.Call, now: datetime) -> bool:
         nodes = Node.objects.filter(name=step.node).exclude(wanted=Wanted.HELD)
         if step.kind is OperationKind.UNSHELVE:
             asleep = nodes.filter(
-                cloud_status=CloudStatus.SHELVED_OFFLOADED, gate=Gate.OPEN, parked=False
+                cloud_status__in=[CloudStatus.SHELVED_OFFLOADED, CloudStatus.SHELVED],
+                gate=Gate.OPEN,
+                parked=False,
             )
             return asleep.update(touched_at=now, wanted=Wanted.AWAKE) == 1
         stopping = nodes.filter(gate=Gate.STOPPING)
@@ -125,25 +141,32 @@ class CloudCalls:
         held = Attempt.objects.filter(node__name=step.node, outcome=AttemptOutcome.RUNNING)
         return not held.filter(lease_until__gte=now).exists()
 
-    def _send(self, operation: CloudOperation) -> None:
-        self._still_mine()
-        before = self._clock.now()
-        if before - operation.intended_at > planner.SEND_WITHIN:
-            return
-        node = operation.node
+    def _sending(self, operation: CloudOperation) -> Errand:
+        return Errand(lambda: self._ask(operation), lambda: self._still_ours(operation))
+
+    def _still_ours(self, operation: CloudOperation) -> bool:
+        """Looked at right before the call: late is not at all."""
+        return CloudOperation.objects.filter(
+            pk=operation.pk,
+            outcome=OperationOutcome.INTENDED,
+            owner=self._token,
+            send_by__gte=self._clock.now(),
+        ).exists()
+
+    def _ask(self, operation: CloudOperation) -> Then:
         ask = (
             self._provider.unshelve
             if operation.kind == OperationKind.UNSHELVE
             else self._provider.shelve
         )
         try:
-            request_id = ask(node.server_id)
+            request_id = ask(operation.node.server_id)
         except CloudError as error:
-            self._not_sent(operation, error)
-            return
-        self._note_sent(operation, request_id, before)
+            refused = error
+            return lambda: self._not_sent(operation, refused)
+        return lambda: self._note_sent(operation, request_id)
 
-    def _note_sent(self, operation: CloudOperation, request_id: str, since: datetime) -> None:
+    def _note_sent(self, operation: CloudOperation, request_id: str) -> None:
         with store.atomic():
             now = self._clock.now()
             node = operation.node
@@ -152,38 +175,81 @@ class CloudCalls:
                 pk=operation.pk, outcome=OperationOutcome.INTENDED
             ).update(outcome=OperationOutcome.SENT, sent_at=now, request_id=request_id)
             if sent and operation.kind == OperationKind.UNSHELVE:
-                Node.objects.filter(pk=node.pk).update(awake_since=since)
                 # The bill runs from the request, not from when we learned of it.
+                since = operation.intended_at
+                Node.objects.filter(pk=node.pk).update(awake_since=since, active_since=None)
                 ledger.begin(node.pk, since)
             node.refresh_from_db()
             account(node, now)
 
     def _not_sent(self, operation: CloudOperation, error: CloudError) -> None:
-        """Transient: it may have been made all the same; the next tick looks. Else it failed."""
+        """Transient: it may have been made all the same; a later tick looks. Else it failed."""
         log.warning("%s of %s: %s", operation.kind, operation.node.name, error.sentence)
         if error.kind is CloudErrorKind.TRANSIENT:
             return
         self._give_up(operation, error.kind, error.detail or error.sentence)
 
-    def _give_up(self, operation: CloudOperation, reason: str, detail: str) -> None:
-        with store.atomic():
-            now = self._clock.now()
-            Node.objects.filter(pk=operation.node_id).update(touched_at=now)
-            self._close(operation, False, reason, detail, now)
+    # -------------------------------------------------------------------------------- finishing
 
-    def _made(self, operation: CloudOperation) -> str | None:
+    def _ask_whether_made(self, operation: CloudOperation) -> Then:
+        try:
+            actions = self._provider.actions(operation.node.server_id)
+        except CloudError as error:
+            refused = error
+            return lambda: self._not_known(operation, refused)
+        return lambda: self._take_up(operation, actions)
+
+    def _not_known(self, operation: CloudOperation, error: CloudError) -> None:
+        log.warning("%s: its actions cannot be read: %s", operation.node.name, error.sentence)
+        if error.kind is CloudErrorKind.GONE:
+            # There is no server that anything could come of.
+            self._give_up(operation, error.kind, error.detail or error.sentence)
+
+    def _take_up(self, operation: CloudOperation, actions: Sequence[ActionFacts]) -> Errand | None:
+        made = self._made(operation, actions)
+        if made is not None:
+            self._note_sent(operation, made)
+            return None
+        if self._clock.now() - operation.intended_at <= planner.GIVE_UP_AFTER:
+            return self._sending(operation)
+        self._give_up(operation, Why.NEVER_SENT, "")
+        return None
+
+    def _made(self, operation: CloudOperation, actions: Sequence[ActionFacts]) -> str | None:
         """The request id of a call that was made although we do not remember its answer."""
         known = set(
             CloudOperation.objects.filter(node=operation.node)
             .exclude(request_id="")
             .values_list("request_id", flat=True)
         )
-        for action in self._provider.actions(operation.node.server_id):
+        for action in actions:
             if action.request_id in known:
                 return None
             if action.kind == operation.kind:
                 return action.request_id
         return None
+
+    # ---------------------------------------------------------------------------------- closing
+
+    def _ask_why(self, operation: CloudOperation, step: steps.Resolve) -> Then:
+        why, detail = step.why, ""
+        try:
+            action = self._provider.action(operation.node.server_id, operation.request_id)
+        except CloudError as error:
+            log.info("%s: %s", operation.node.name, error.sentence)
+        else:
+            why = _REASONS.get(action.failure or ActionFailure.UNKNOWN, why)
+            detail = action.message
+        return lambda: self._fail(operation, why, detail)
+
+    def _fail(self, operation: CloudOperation, why: Why, detail: str) -> None:
+        self._give_up(operation, why, detail)
+
+    def _give_up(self, operation: CloudOperation, reason: str, detail: str) -> None:
+        with store.atomic():
+            now = self._clock.now()
+            Node.objects.filter(pk=operation.node_id).update(touched_at=now)
+            self._close(operation, False, reason, detail, now)
 
     def _close(
         self, operation: CloudOperation, ok: bool, reason: str, detail: str, now: datetime
@@ -197,7 +263,7 @@ class CloudCalls:
         node = Node.objects.get(pk=operation.node_id)
         if not ok and operation.kind == OperationKind.UNSHELVE:
             node.failures += 1
-            node.not_before = now + planner.backoff(node.failures)
+            node.not_before = now + planner.backoff(node.failures, random.random())  # noqa: S311  # jitter, no secret
             node.save(update_fields=["failures", "not_before"])
         NodeEvent.objects.create(
             node=node,
@@ -207,3 +273,39 @@ class CloudCalls:
         )
         account(node, now)
         return True
+
+    # --------------------------------------------------------------------------------- settling
+
+    def _ask_notes(self, node: Node) -> Then:
+        try:
+            actions = [
+                self._provider.action(node.server_id, action.request_id)
+                for action in self._provider.actions(node.server_id)[:_NOTES]
+            ]
+        except CloudError as error:
+            log.info("%s: the ledger is not settled yet: %s", node.name, error.sentence)
+            return lambda: None
+        return lambda: self._settle(node, actions)
+
+    def _settle(self, node: Node, actions: Sequence[ActionFacts]) -> None:
+        if any(action.result is None for action in actions[:1]):
+            # The cloud has not written the end of it yet.
+            return
+        slack = timedelta(seconds=fleet_settings().fleet_tick_seconds) * 3 + _CLOCKS_DIFFER
+        with store.atomic():
+            now = self._clock.now()
+            asleep = Node.objects.filter(
+                pk=node.pk, cloud_status=CloudStatus.SHELVED_OFFLOADED, cloud_task=""
+            )
+            if asleep.update(touched_at=now) and not _billed_now(node):
+                ledger.settle(node.pk, actions, slack)
+
+
+_NOTES = 20
+"""A waking has two actions, or a few more when something failed."""
+
+_CLOCKS_DIFFER = timedelta(seconds=60)
+
+
+def _billed_now(node: Node) -> bool:
+    return LedgerEntry.objects.filter(node=node, ended_at__isnull=True).exists()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from orchestrator.accounting import account
 from orchestrator.doorbell import ring_fleet_after_commit
 from orchestrator.models import Node, NodeEvent
 from orchestrator.states import CloudStatus, Gate, Wanted
-from orchestrator.worker_beats import account
 
 
 def hold(node: Node, by: str, now: datetime) -> None:

@@ -6,14 +6,13 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from uuid import UUID
 
-from orchestrator.models import CloudOperation, Job, LedgerEntry
+from orchestrator.history import usual_wake
+from orchestrator.models import Job
 from orchestrator.policy import forecast
 from orchestrator.policy.forecast import Waiting, WaitingFor
 from orchestrator.policy.views import FleetView
 from orchestrator.snapshot import fleet_view
-from orchestrator.states import Cause, JobState, OperationKind
-
-_LATEST = 20
+from orchestrator.states import JobState
 
 
 class Forecast:
@@ -54,16 +53,3 @@ def before_submitting(now: datetime) -> Waiting:
     """What a job that was submitted now would wait for."""
     queued = Job.objects.filter(state=JobState.QUEUED, not_before__lte=now).count()
     return forecast.waiting(fleet_view(now), now, queued, usual_wake())
-
-
-def usual_wake() -> timedelta | None:
-    """The median time that nodes took lately from being woken to ready; None before the first."""
-    boots = LedgerEntry.objects.filter(cause=Cause.BOOT, ended_at__isnull=False)
-    lengths = sorted(
-        entry.ended_at - entry.started_at
-        for entry in boots.order_by("-started_at")[:_LATEST]
-        if entry.ended_at is not None
-    )
-    if not lengths or not CloudOperation.objects.filter(kind=OperationKind.UNSHELVE).exists():
-        return None
-    return lengths[len(lengths) // 2]

@@ -26,7 +26,7 @@ from gpu_node.contracts.node_api import (
     JobBeat,
     RefusalReason,
 )
-from orchestrator import blobs, ledger, store
+from orchestrator import blobs, history, ledger, store
 from orchestrator.attempts import (
     Refused,
     bring_up_to_date,
@@ -36,11 +36,22 @@ from orchestrator.attempts import (
     held,
     lease,
     past_of,
+    quarantined,
     touch,
 )
+from orchestrator.demand import claimable
 from orchestrator.doorbell import ring_fleet_after_commit
-from orchestrator.models import Attempt, Job, JobBlob, JobEvent, Node, StoredBlob
+from orchestrator.models import (
+    Attempt,
+    Job,
+    JobBlob,
+    JobEvent,
+    Node,
+    NodeEvent,
+    StoredBlob,
+)
 from orchestrator.policy import retry
+from orchestrator.policy.planner import backoff
 from orchestrator.settings import fleet_settings
 from orchestrator.signed_urls import Use, sign
 from orchestrator.states import (
@@ -106,6 +117,9 @@ def submit(order: JobOrder, now: datetime) -> Submitted:
                 dedupe=order.dedupe,
                 parent=order.parent,
                 media_seconds=order.media_seconds,
+                predicted_seconds=history.durations().seconds(
+                    order.payload.kind, order.media_seconds
+                ),
                 created_at=now,
                 not_before=now,
             )
@@ -159,7 +173,10 @@ def claim(
             return _handed_out(attempt, now)
         # Whoever claims holds nothing: the process that held this has died.
         lose(attempt, AttemptOutcome.LOST, now)
-    if not touch(node.pk, now, gate=Gate.OPEN, parked=False):
+    # Whoever asks has heard the doorbell.
+    Node.objects.filter(pk=node.pk, rung_at__isnull=False).update(rung_at=None)
+    takes = Node.objects.filter(pk=node.pk, gate=Gate.OPEN, parked=False).first()
+    if takes is None or quarantined(takes, now):
         return None
     for _ in range(_TRIES):
         job = _best(kinds, now)
@@ -176,6 +193,9 @@ def heartbeat(node: Node, job_id: UUID, beat: JobBeat, now: datetime) -> Attempt
     touch(node.pk, now)
     attempt = held(node, job_id, beat.token, now)
     gained = max(attempt.steps, min(beat.steps, _MOST_STEPS))
+    if gained > attempt.steps and node.lost_jobs:
+        # Something was finished here: the node is none that only loses.
+        Node.objects.filter(pk=node.pk).update(lost_jobs=[])
     Attempt.objects.filter(pk=attempt.pk).update(lease_until=now + lease(), steps=gained)
     Job.objects.filter(pk=job_id, state=JobState.RUNNING).update(
         stages=[stage.model_dump() for stage in beat.stages]
@@ -205,7 +225,7 @@ def complete(node: Node, job_id: UUID, completion: Completion, now: datetime) ->
     job = Job.objects.get(pk=job_id)
     Attempt.objects.filter(pk=attempt.pk).update(completion_hash=said)
     end(attempt, AttemptOutcome.SUCCEEDED, now)
-    Node.objects.filter(pk=node.pk).update(failures=0)
+    Node.objects.filter(pk=node.pk).update(failures=0, lost_jobs=[])
     bring_up_to_date(node.pk, now)
     _link(job, JobBlob.OUT, completion.outputs)
     moved = move(job_id, JobState.RUNNING, JobState.SUCCEEDED, now, result=dict(completion.result))
@@ -263,9 +283,45 @@ def lose(attempt: Attempt, outcome: AttemptOutcome, now: datetime) -> bool:
     """End an attempt that nobody works on any more; the node's row is locked."""
     if not end(attempt, outcome, now, Reason.LEASE_LOST):
         return False
+    _count_loss(attempt, now)
     bring_up_to_date(attempt.node_id, now)
     _follow(attempt.job_id, retry.after_loss(past_of(attempt.job_id)), now)
     return True
+
+
+def preempt(attempt_id: int, now: datetime) -> bool:
+    """Take a job back from a node that was to give it back and has not. No failure of the job's."""
+    attempt = Attempt.objects.filter(pk=attempt_id).first()
+    if attempt is None:
+        return False
+    touch(attempt.node_id, now)
+    if not end(attempt, AttemptOutcome.RELEASED, now):
+        return False
+    bring_up_to_date(attempt.node_id, now)
+    move(attempt.job_id, JobState.RUNNING, JobState.QUEUED, now)
+    ring_fleet_after_commit()
+    return True
+
+
+def _count_loss(attempt: Attempt, now: datetime) -> None:
+    """A node that loses job after job is given none for a while."""
+    node = Node.objects.get(pk=attempt.node_id)
+    gained = attempt.steps > attempt.steps_before
+    node.lost_jobs, too_many = retry.lost_here(
+        [] if gained else node.lost_jobs, str(attempt.job_id)
+    )
+    if too_many:
+        node.failures += 1
+        node.quarantined_until = now + backoff(node.failures)
+        node.not_before = node.quarantined_until
+        node.lost_jobs = []
+        NodeEvent.objects.create(
+            node=node,
+            at=now,
+            what="quarantined",
+            sentence="It lost two different jobs with nothing finished in between.",
+        )
+    node.save(update_fields=["lost_jobs", "failures", "quarantined_until", "not_before"])
 
 
 def downloads(spec: JobSpec, now: datetime) -> dict[str, str]:
@@ -331,8 +387,8 @@ def _best(kinds: Sequence[str], now: datetime) -> Job | None:
     that cancels several jobs. SQLite has one writer at a time, and leaves the lock out.
     """
     return (
-        Job.objects.select_for_update(skip_locked=True, no_key=True)
-        .filter(state=JobState.QUEUED, not_before__lte=now, kind__in=list(kinds))
+        claimable(kinds, now)
+        .select_for_update(skip_locked=True, no_key=True)
         .order_by("-priority", "created_at", "pk")
         .first()
     )

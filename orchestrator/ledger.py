@@ -7,15 +7,19 @@ is what keeps two writers apart.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import F, Q, Sum
 
 from orchestrator.models import LedgerEntry
+from orchestrator.policy import settling
+from orchestrator.policy.settling import Closed
+from orchestrator.providers.port import ActionFacts
+from orchestrator.settings import fleet_settings
 from orchestrator.states import Cause
 
 _CENT = Decimal("0.01")
@@ -29,6 +33,12 @@ class Stretch:
     start: datetime
     end: datetime | None
     job: UUID | None = None
+    price_per_hour: Decimal = Decimal(0)
+
+    def seconds(self, start: datetime, end: datetime) -> float:
+        """How much of it lies between two moments; what still lasts lasts until the second."""
+        inside = min(self.end or end, end) - max(self.start, start)
+        return max(0.0, inside.total_seconds())
 
 
 _MAY_OVERRUN = frozenset({Cause.BOOT, Cause.IDLE})
@@ -57,7 +67,13 @@ def enter(
         now = max(now, current.started_at)
         LedgerEntry.objects.filter(pk=current.pk).update(ended_at=now)
     if cause is not None:
-        LedgerEntry.objects.create(node_id=node_id, cause=cause, job_id=job_id, started_at=now)
+        LedgerEntry.objects.create(
+            node_id=node_id,
+            cause=cause,
+            job_id=job_id,
+            started_at=now,
+            price_per_hour=fleet_settings().fleet_price_per_hour,
+        )
 
 
 def begin(node_id: UUID, since: datetime) -> None:
@@ -76,13 +92,63 @@ def begin(node_id: UUID, since: datetime) -> None:
         LedgerEntry.objects.filter(pk=first.pk).update(started_at=since)
     else:
         LedgerEntry.objects.create(
-            node_id=node_id, cause=Cause.BOOT, started_at=since, ended_at=first.started_at
+            node_id=node_id,
+            cause=Cause.BOOT,
+            started_at=since,
+            ended_at=first.started_at,
+            price_per_hour=first.price_per_hour,
         )
+
+
+def settle(node_id: UUID, actions: Sequence[ActionFacts], slack: timedelta) -> None:
+    """Have the edges of what is over say what the cloud's own notes say; the node's row is locked.
+
+    Until then they come from our looks at the cloud, each at most one look late.
+    """
+    rows = LedgerEntry.objects.filter(node_id=node_id, settled=False, ended_at__isnull=False)
+    entries = {row.pk: row for row in rows.order_by("started_at", "pk")}
+    closed = [
+        Closed(row.pk, Cause(row.cause), row.started_at, row.ended_at)
+        for row in entries.values()
+        if row.ended_at is not None
+    ]
+    for waking in _touching(closed):
+        true = settling.settle(waking, settling.edges(waking, actions, slack))
+        for stretch in true:
+            LedgerEntry.objects.filter(pk=stretch.row).update(
+                started_at=stretch.start, ended_at=stretch.end, settled=True
+            )
+        gone = {stretch.row for stretch in waking} - {stretch.row for stretch in true}
+        LedgerEntry.objects.filter(pk__in=gone).delete()
+
+
+def _touching(closed: Iterable[Closed]) -> list[list[Closed]]:
+    groups: list[list[Closed]] = []
+    for stretch in closed:
+        if groups and groups[-1][-1].end == stretch.start:
+            groups[-1].append(stretch)
+        else:
+            groups.append([stretch])
+    return groups
+
+
+def spent(start: datetime, now: datetime) -> Decimal:
+    """What the whole fleet has cost since then. The sums are the database's."""
+    rows = LedgerEntry.objects.filter(started_at__gte=start, ended_at__isnull=False)
+    whole = rows.values_list("price_per_hour").annotate(time=Sum(F("ended_at") - F("started_at")))
+    total = sum((_exact(time.total_seconds(), price) for price, time in whole), Decimal(0))
+    across = LedgerEntry.objects.filter(Q(ended_at__isnull=True) | Q(started_at__lt=start))
+    for stretch in stretches(across.exclude(ended_at__lte=start)):
+        total += _exact(stretch.seconds(start, now), stretch.price_per_hour)
+    return total
 
 
 def stretches(entries: Iterable[LedgerEntry]) -> tuple[Stretch, ...]:
     """The entries as values."""
-    return tuple(Stretch(Cause(e.cause), e.started_at, e.ended_at, e.job_id) for e in entries)
+    return tuple(
+        Stretch(Cause(e.cause), e.started_at, e.ended_at, e.job_id, e.price_per_hour)
+        for e in entries
+    )
 
 
 def seconds_by_cause(
@@ -91,7 +157,7 @@ def seconds_by_cause(
     """Billed seconds between two moments, by cause; causes without any are left out."""
     totals: dict[Cause, float] = {}
     for stretch in ledger:
-        inside = (min(stretch.end or end, end) - max(stretch.start, start)).total_seconds()
+        inside = stretch.seconds(start, end)
         if inside > 0:
             totals[stretch.cause] = totals.get(stretch.cause, 0.0) + inside
     return totals
@@ -110,5 +176,19 @@ def wakings(ledger: Iterable[Stretch]) -> tuple[tuple[Stretch, ...], ...]:
 
 def cost(seconds: float, price_per_hour: Decimal) -> Decimal:
     """What so many seconds cost, rounded to the cent (to even) only here, at the end."""
-    exact = price_per_hour * Decimal(str(seconds)) / 3600
+    return to_the_cent(_exact(seconds, price_per_hour))
+
+
+def cost_between(ledger: Iterable[Stretch], start: datetime, end: datetime) -> Decimal:
+    """What stretches cost between two moments, each at its own price."""
+    return to_the_cent(
+        sum((_exact(s.seconds(start, end), s.price_per_hour) for s in ledger), Decimal(0))
+    )
+
+
+def to_the_cent(exact: Decimal) -> Decimal:
     return exact.quantize(_CENT, rounding=ROUND_HALF_EVEN)
+
+
+def _exact(seconds: float, price_per_hour: Decimal) -> Decimal:
+    return price_per_hour * Decimal(str(seconds)) / 3600

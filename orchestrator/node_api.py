@@ -27,11 +27,12 @@ from gpu_node.contracts.node_api import (
     UploadReply,
     UploadRequest,
 )
-from orchestrator import blobs, jobs, store, strict_json, worker_beats
+from orchestrator import blobs, jobs, sftp_links, store, strict_json, worker_beats
 from orchestrator.attempts import Refused
 from orchestrator.clock import DATABASE_CLOCK
 from orchestrator.enrol import node_of
 from orchestrator.models import Node
+from orchestrator.policy.planner import must_give_back
 from orchestrator.settings import fleet_settings
 from orchestrator.signed_urls import Use, sign
 from orchestrator.states import Gate
@@ -81,6 +82,9 @@ def claim(request: NodeRequest, wish: ClaimRequest) -> ClaimReply:
         now = DATABASE_CLOCK.now()
         job = jobs.claim(request.auth, wish.boot_id, wish.kinds, now, wish.claim_id)
         node = Node.objects.get(pk=request.auth.pk)
+    if job is not None:
+        links = sftp_links.downloads(node.name, job.spec.inputs, job.downloads)
+        job = job.model_copy(update={"downloads": links})
     return ClaimReply(job=job, draining=node.gate != Gate.OPEN or node.parked)
 
 
@@ -90,7 +94,14 @@ def job_heartbeat(request: NodeRequest, job_id: UUID, beat: JobBeat) -> JobOrder
     with store.atomic():
         now = DATABASE_CLOCK.now()
         attempt = jobs.heartbeat(request.auth, job_id, beat, now)
-        return JobOrders(downloads=jobs.downloads(jobs.spec_of(attempt.job), now))
+        gate = Node.objects.filter(pk=request.auth.pk).values_list("gate", "gate_why")[0]
+        spec = jobs.spec_of(attempt.job)
+        orders = JobOrders(
+            downloads=jobs.downloads(spec, now),
+            give_back=must_give_back(Gate(gate[0]), gate[1]),
+        )
+    links = sftp_links.downloads(request.auth.name, spec.inputs, orders.downloads)
+    return orders.model_copy(update={"downloads": links})
 
 
 @api.post("/jobs/{job_id}/uploads", response=UploadReply)
@@ -103,13 +114,12 @@ def uploads(request: NodeRequest, job_id: UUID, wish: UploadRequest) -> UploadRe
         now = DATABASE_CLOCK.now()
         jobs.require_attempt(request.auth, job_id, wish.token, now)
     there = blobs.have(blob.digest for blob in wish.blobs)
-    return UploadReply(
-        urls={
-            blob.digest: sign(settings.site_url, Use.WRITE, blob, now, settings.blob_url_seconds)
-            for blob in wish.blobs
-            if blob.digest not in there
-        }
-    )
+    signed = {
+        blob.digest: sign(settings.site_url, Use.WRITE, blob, now, settings.blob_url_seconds)
+        for blob in wish.blobs
+        if blob.digest not in there
+    }
+    return UploadReply(urls=sftp_links.uploads(request.auth.name, wish.blobs, signed, now))
 
 
 @api.post("/jobs/{job_id}/complete", response={200: None})
@@ -148,8 +158,9 @@ def _invalid(_: HttpRequest, error: ValidationError) -> HttpResponse:
     """Say where it is wrong, never what was sent: that may hold a token."""
     places = [".".join(str(part) for part in e["loc"][1:]) for e in error.errors]
     if any(place.endswith("contract_version") for place in places):
+        # 426: Upgrade Required.
         return _refusal(
-            422, RefusalReason.CONTRACT_UNKNOWN, "The node speaks another version: upgrade it."
+            426, RefusalReason.CONTRACT_UNKNOWN, "The node speaks another version: upgrade it."
         )
     if "path.job_id" in [".".join(str(part) for part in e["loc"]) for e in error.errors]:
         return _refusal(404, RefusalReason.JOB_UNKNOWN, "There is no such job.")

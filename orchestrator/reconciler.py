@@ -1,7 +1,8 @@
 """The level-triggered loop: look at what is, plan, do; may be killed between any two statements.
 
-Two loops at once do no harm: a row lease lets one of them work, its token is checked right before
-every call to the cloud, and each step's premise is part of the statement that makes it true.
+Two loops at once do no harm. A row lease lets one of them plan; it is given back before anybody
+waits for the cloud. Each call to the cloud has its own owner, and each step's premise is part of
+the statement that makes it true.
 """
 
 from __future__ import annotations
@@ -14,26 +15,31 @@ from datetime import timedelta
 
 from django.db.models import Q
 
-from orchestrator import doorbell, jobs, store
+from orchestrator import alerting, errands, jobs, store
+from orchestrator.accounting import account_all
 from orchestrator.clock import Clock
-from orchestrator.cloud_calls import CloudCalls, Superseded
-from orchestrator.models import Attempt, FleetState, Node, NodeEvent
-from orchestrator.policy import planner, site
-from orchestrator.providers.port import CloudError, Provider
+from orchestrator.cloud_calls import CloudCalls
+from orchestrator.cloud_look import CloudLook
+from orchestrator.errands import Errand
+from orchestrator.gates import Gates, Shell, no_shell
+from orchestrator.models import FleetState
+from orchestrator.policy import site, steps
+from orchestrator.policy.planner import plan
+from orchestrator.providers.port import Provider
 from orchestrator.settings import fleet_settings
 from orchestrator.snapshot import fleet_view
-from orchestrator.states import AttemptOutcome, CloudStatus, Gate, Wanted
-from orchestrator.worker_beats import account
 
 log = logging.getLogger(__name__)
 
 _ROUNDS = 8
 """A node passes through at most so many steps that follow each other without waiting."""
 
-_TICK_LEASE = timedelta(seconds=45)
-"""Longer than any single call to the cloud may take; after a crash nobody ticks for so long."""
+_TICK_LEASE = timedelta(seconds=60)
+"""Longer than a look at the cloud may take; after a crash nobody plans for so long."""
 
-_COUNTS_AS_FAILURE = frozenset({planner.Why.BOOT_TIMEOUT, planner.Why.WORKER_BROKEN})
+
+class Superseded(Exception):
+    """Another orchestrator has taken over: nothing more may be planned in this tick."""
 
 
 @dataclass(slots=True)
@@ -46,31 +52,45 @@ class TickReport:
 
 
 class Reconciler:
-    """One tick after another. `site_up` looks whether nodes can reach the main server."""
+    """One tick after another.
 
-    def __init__(self, provider: Provider, clock: Clock, site_up: Callable[[], bool]) -> None:
-        self._provider = provider
+    `site_up` looks whether nodes can reach the main server; `at_once`: how many calls to the cloud
+    may be under way together; `shell` restarts a worker over SSH.
+    """
+
+    def __init__(
+        self,
+        provider: Provider,
+        clock: Clock,
+        site_up: Callable[[], bool],
+        *,
+        at_once: int = 1,
+        shell: Shell = no_shell,
+    ) -> None:
         self._clock = clock
         self._site_up = site_up
+        self._at_once = at_once
         self._token = secrets.token_hex(16)
+        self._look = CloudLook(provider, clock, self.still_mine)
+        self._calls = CloudCalls(provider, clock, self._token)
+        self._gates = Gates(clock, shell)
 
     def tick(self) -> TickReport:
-        """Bring the fleet a step nearer to what is wanted. Never two at once."""
+        """Bring the fleet a step nearer to what is wanted. Never two at once plan."""
         report = TickReport()
-        if not self._begin():
-            report.skipped = True
-            return report
-        try:
-            again = True
-            while again:
-                self._reconcile(report)
-                again = self._asked_again()
-        except Superseded:
-            log.warning("another orchestrator took over; this tick ends")
-        finally:
-            FleetState.objects.filter(pk=1, tick_token=self._token).update(
-                tick_token="", tick_until=None, ticked_at=self._clock.now()
-            )
+        again = True
+        while again:
+            if not self._begin():
+                report.skipped = not report.steps
+                return report
+            try:
+                to_ask = self._reconcile(report)
+            except Superseded:
+                log.warning("another orchestrator took over; this tick ends")
+                return report
+            finally:
+                again = self._end()
+            errands.run(to_ask, self._at_once)
         return report
 
     def _begin(self) -> bool:
@@ -83,13 +103,16 @@ class Reconciler:
             tick_token=self._token, tick_until=now + _TICK_LEASE, tick_again=False
         )
         if not taken:
+            # Whoever is at work looks once more: what we were rung for may be newer.
             FleetState.objects.filter(pk=1).update(tick_again=True)
         return taken == 1
 
-    def _asked_again(self) -> bool:
-        """Whether somebody rang while we were at work; what they saw may be newer."""
-        asked = FleetState.objects.filter(pk=1, tick_token=self._token, tick_again=True)
-        return asked.update(tick_again=False) == 1
+    def _end(self) -> bool:
+        """Give the lease back; whether somebody rang meanwhile."""
+        mine = FleetState.objects.filter(pk=1, tick_token=self._token)
+        again = mine.filter(tick_again=True).exists()
+        mine.update(tick_token="", tick_until=None, ticked_at=self._clock.now())
+        return again
 
     def still_mine(self) -> None:
         """Raise Superseded unless the lease is ours; renew it."""
@@ -99,18 +122,27 @@ class Reconciler:
         if not kept:
             raise Superseded
 
-    def _reconcile(self, report: TickReport) -> None:
+    def _reconcile(self, report: TickReport) -> list[Errand]:
+        """All that can be done without waiting for the cloud; what is to be asked of it."""
         self._look_at_site()
-        calls = CloudCalls(self._provider, self._clock, self.still_mine)
+        report.cloud_error = self._look.look()
+        to_ask: list[Errand] = []
         for _ in range(_ROUNDS):
             self.still_mine()
-            self._look_at_cloud(report)
-            steps = planner.plan(fleet_view(self._clock.now()))
-            changed = [step for step in steps if self._do(step, calls)]
-            report.steps += [_name(step) for step in changed]
-            self._account()
-            if not any(_leads_on(step) for step in changed):
-                return
+            fleet = fleet_view(self._clock.now())
+            planned = plan(fleet)
+            self._gates.forget_rings(fleet, planned)
+            done = [
+                step
+                for step in planned
+                if self._do(step, to_ask, cloud_answers=not report.cloud_error)
+            ]
+            report.steps += [_name(step) for step in done]
+            account_all(self._clock)
+            if not any(_leads_on(step) for step in done):
+                break
+        alerting.bring_up_to_date(self._clock)
+        return to_ask
 
     def _look_at_site(self) -> None:
         up = self._site_up()
@@ -126,120 +158,57 @@ class Reconciler:
             site_up_since=seen.up_since, site_seen_at=seen.seen_at
         )
 
-    def _look_at_cloud(self, report: TickReport) -> None:
-        """Note what the cloud says. When it says nothing, what was known stays."""
-        asked_at = self._clock.now()
-        try:
-            servers = {server.server_id: server for server in self._provider.list()}
-        except CloudError as error:
-            report.cloud_error = error.sentence
-            log.warning("the cloud cannot be asked: %s (%s)", error.sentence, error.kind)
-            return
-        # What took so long that another has looked since is not written over the newer.
-        self.still_mine()
-        for node in Node.objects.exclude(server_id=""):
-            server = servers.get(node.server_id)
-            status = server.status if server else CloudStatus.DELETED
-            awake = status is CloudStatus.ACTIVE and not (server and server.task_state)
-            if node.cloud_status != status:
-                NodeEvent.objects.create(node=node, at=asked_at, what=f"cloud_{status.lower()}")
-            Node.objects.filter(pk=node.pk).update(
-                cloud_status=status,
-                cloud_task=(server.task_state if server else "") or "",
-                cloud_locked=bool(server and server.locked),
-                cloud_seen_at=asked_at,
-            )
-            if awake:
-                # A server that somebody else woke is watched from the moment we see it.
-                Node.objects.filter(pk=node.pk, awake_since__isnull=True).update(
-                    awake_since=asked_at
-                )
-
-    def _account(self) -> None:
-        for node in Node.objects.all():
-            with store.atomic():
-                now = self._clock.now()
-                Node.objects.filter(pk=node.pk).update(touched_at=now)
-                node.refresh_from_db()
-                account(node, now)
-
-    def _do(self, step: planner.Step, calls: CloudCalls) -> bool:
+    def _do(self, step: steps.Step, to_ask: list[Errand], *, cloud_answers: bool) -> bool:
         """Carry out one step; False when its premise no longer holds."""
         match step:
-            case planner.ExpireLease():
+            case steps.ExpireLease():
                 with store.atomic():
                     return jobs.expire(step.attempt, self._clock.now())
-            case planner.Call():
-                return calls.call(step)
-            case planner.Finish():
-                return calls.finish(step)
-            case planner.Resolve():
-                return calls.resolve(step)
-            case planner.Move():
-                return self._move(step)
-            case planner.NoteWake():
-                gone = Node.objects.filter(name=step.node, gate=Gate.STOPPING, wake_requested=False)
-                return gone.update(wake_requested=True) == 1
-            case planner.SettleAsleep():
-                return self._settle_asleep(step)
-            case planner.Ring():
-                doorbell.ring_node(step.node)
-                return False
+            case steps.Preempt():
+                with store.atomic():
+                    return jobs.preempt(step.attempt, self._clock.now())
+            case steps.Call() | steps.Finish() | steps.SettleLedger():
+                return cloud_answers and self._ask(step, to_ask)
+            case steps.Restart():
+                return self._ask(step, to_ask)
+            case steps.Resolve() if not step.ok and step.why in _WORTH_ASKING:
+                return self._ask(step, to_ask)
+            case steps.Resolve():
+                return self._calls.resolve(step)
+            case _:
+                return self._gates.do(step)
 
-    def _move(self, step: planner.Move) -> bool:
-        with store.atomic():
-            now = self._clock.now()
-            if not Node.objects.filter(name=step.node, gate=step.old).update(touched_at=now):
-                return False
-            node = Node.objects.get(name=step.node)
-            # What it idled for too long before the gate moves is a failure, and no drain.
-            account(node, now)
-            node.gate, node.gate_since = step.new, now
-            node.save(update_fields=["gate", "gate_since"])
-            busy = Attempt.objects.filter(node=node, outcome=AttemptOutcome.RUNNING).exists()
-            if step.new is Gate.STOPPING and busy:
-                store.roll_back()
-                return False
-            if step.why in _COUNTS_AS_FAILURE and step.new is Gate.DRAINING:
-                node.failures += 1
-                node.not_before = now + planner.backoff(node.failures)
-                node.save(update_fields=["failures", "not_before"])
-            NodeEvent.objects.create(node=node, at=now, what=f"gate_{step.new}", sentence=step.why)
-        # Only hints, outside the transaction: the gate in the database is what counts.
-        if step.new is Gate.DRAINING:
-            doorbell.stop_consuming(step.node)
-        if step.new is Gate.OPEN:
-            doorbell.consume_again(step.node)
-        return True
-
-    def _settle_asleep(self, step: planner.SettleAsleep) -> bool:
-        with store.atomic():
-            now = self._clock.now()
-            asleep = Node.objects.filter(
-                name=step.node, cloud_status=CloudStatus.SHELVED_OFFLOADED
-            ).exclude(wanted=Wanted.HELD)
-            return (
-                asleep.update(
-                    touched_at=now,
-                    wanted=Wanted.ASLEEP,
-                    gate=Gate.OPEN,
-                    gate_since=None,
-                    wake_requested=False,
-                    awake_since=None,
-                    ready_at=None,
-                    boot_id="",
-                    worker_state="",
-                    worker_sentence="",
-                    worker_seen_at=None,
-                )
-                == 1
-            )
+    def _ask(
+        self,
+        step: steps.Call | steps.Finish | steps.SettleLedger | steps.Resolve | steps.Restart,
+        to_ask: list[Errand],
+    ) -> bool:
+        match step:
+            case steps.Call():
+                errand = self._calls.call(step)
+            case steps.Finish():
+                errand = self._calls.finish(step)
+            case steps.SettleLedger():
+                errand = self._calls.settle(step)
+            case steps.Resolve():
+                errand = self._calls.explain(step)
+            case steps.Restart():
+                errand = self._gates.restart(step)
+        if errand is not None:
+            to_ask.append(errand)
+        return errand is not None
 
 
-def _name(step: planner.Step) -> str:
+_WORTH_ASKING = frozenset({steps.Why.NO_CAPACITY, steps.Why.OPERATION_FAILED})
+
+
+def _name(step: steps.Step) -> str:
     return f"{type(step).__name__} {step.node}"
 
 
-def _leads_on(step: planner.Step) -> bool:
+def _leads_on(step: steps.Step) -> bool:
     """Whether something may follow at once. After a call the cloud has to be waited for."""
-    return not isinstance(step, planner.Call | planner.Finish | planner.NoteWake)
+    waits = (steps.Call, steps.Finish, steps.NoteWake, steps.SettleLedger, steps.Restart)
+    if isinstance(step, steps.Resolve):
+        return step.ok or step.why not in _WORTH_ASKING
+    return not isinstance(step, waits)

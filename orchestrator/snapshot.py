@@ -1,13 +1,30 @@
-"""The rows as the values that policies are shown."""
+"""The rows as the values that policies are shown. The number of statements never grows."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from django.db.models import Count, Sum
+from django.utils import timezone
 
 from gpu_node.contracts.node_api import WorkerState
-from orchestrator.models import Attempt, CloudOperation, FleetState, Job, Node
+from orchestrator import history, ledger
+from orchestrator.models import Attempt, CloudOperation, FleetState, Job, LedgerEntry, Node
+from orchestrator.policy.budget import Budget, Spent
+from orchestrator.policy.durations import Durations
 from orchestrator.policy.site import Site
-from orchestrator.policy.views import FleetView, Lease, NodeView, Operation, Policy, Worker
+from orchestrator.policy.views import (
+    Demand,
+    FleetView,
+    Lease,
+    NodeView,
+    Operation,
+    Policy,
+    Worker,
+)
 from orchestrator.settings import FleetSettings, fleet_settings
 from orchestrator.states import (
     UNRESOLVED,
@@ -30,29 +47,76 @@ def policy_of(settings: FleetSettings) -> Policy:
         boot=timedelta(seconds=settings.fleet_boot_seconds),
         stop=timedelta(seconds=settings.fleet_stop_seconds),
         tick=timedelta(seconds=settings.fleet_tick_seconds),
+        unshelve=timedelta(seconds=settings.fleet_unshelve_seconds),
+        shelve=timedelta(seconds=settings.fleet_shelve_seconds),
+        max_uptime=timedelta(hours=settings.fleet_max_uptime_hours),
+        call=timedelta(seconds=settings.fleet_call_seconds),
+        target_wait=timedelta(minutes=settings.fleet_target_wait_minutes),
+        keep_warm=settings.fleet_keep_warm,
+        budget=Budget(
+            day=settings.fleet_budget_day or None,
+            month=settings.fleet_budget_month or None,
+            alert=Decimal(str(settings.fleet_budget_alert_percent)) / 100,
+        ),
+        billed=frozenset(CloudStatus(status) for status in settings.fleet_billed_statuses),
+        price_per_hour=settings.fleet_price_per_hour,
     )
 
 
 def fleet_view(now: datetime) -> FleetView:
     """What is, as far as the database knows."""
+    settings = fleet_settings()
     state = FleetState.objects.filter(pk=1).first() or FleetState()
-    leases = {
-        attempt.node_id: Lease(attempt.pk, attempt.job_id, attempt.lease_until)
-        for attempt in Attempt.objects.filter(outcome=AttemptOutcome.RUNNING)
-    }
+    queue = Job.objects.filter(state=JobState.QUEUED, not_before__lte=now)
+    groups = list(
+        queue.values_list("kind", "priority").annotate(
+            jobs=Count("pk"), media=Sum("media_seconds"), with_media=Count("media_seconds")
+        )
+    )
+    running = list(Attempt.objects.filter(outcome=AttemptOutcome.RUNNING).select_related("job"))
+    durations = history.durations() if groups or running else None
+    leases = {one.node_id: _lease(one, durations, now) for one in running}
     operations = {
         operation.node_id: _operation(operation)
         for operation in CloudOperation.objects.filter(outcome__in=UNRESOLVED)
     }
+    unsettled = set(
+        LedgerEntry.objects.filter(settled=False, ended_at__isnull=False).values_list(
+            "node_id", flat=True
+        )
+    )
+    policy = policy_of(settings)
     return FleetView(
         now=now,
-        queued=Job.objects.filter(state=JobState.QUEUED, not_before__lte=now).count(),
+        queue=tuple(
+            Demand(
+                kind=kind,
+                urgent=priority >= settings.fleet_urgent_priority,
+                jobs=jobs,
+                work=durations.work(kind, media or 0.0, jobs - with_media)
+                if durations is not None
+                else timedelta(),
+            )
+            for kind, priority, jobs, media, with_media in groups
+        ),
         nodes=tuple(
-            _node(node, leases.get(node.pk), operations.get(node.pk))
+            _node(node, leases.get(node.pk), operations.get(node.pk), node.pk in unsettled)
             for node in Node.objects.order_by("name")
         ),
         site=Site(state.site_up_since, state.site_seen_at),
-        policy=policy_of(fleet_settings()),
+        spent=spent(now, policy.budget),
+        policy=policy,
+        usual_wake=(history.usual_wake() if groups else None) or history.PROMISED_WAKE,
+    )
+
+
+def spent(now: datetime, budget: Budget) -> Spent:
+    """What was spent today and this month, if there is a limit to either."""
+    midnight = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
+    nothing = Decimal(0)
+    return Spent(
+        ledger.spent(midnight, now) if budget.day is not None else nothing,
+        ledger.spent(midnight.replace(day=1), now) if budget.month is not None else nothing,
     )
 
 
@@ -67,18 +131,47 @@ def node_view(node: Node) -> NodeView:
     )
 
 
-def _node(node: Node, lease: Lease | None, operation: Operation | None) -> NodeView:
+def node_views() -> Mapping[UUID, NodeView]:
+    """All nodes, with nothing of the queue or the money."""
+    leases = {
+        one.node_id: Lease(one.pk, one.job_id, one.lease_until)
+        for one in Attempt.objects.filter(outcome=AttemptOutcome.RUNNING)
+    }
+    operations = {
+        operation.node_id: _operation(operation)
+        for operation in CloudOperation.objects.filter(outcome__in=UNRESOLVED)
+    }
+    return {
+        node.pk: _node(node, leases.get(node.pk), operations.get(node.pk))
+        for node in Node.objects.all()
+    }
+
+
+def _lease(attempt: Attempt, durations: Durations | None, now: datetime) -> Lease:
+    left = timedelta()
+    if durations is not None:
+        job = attempt.job
+        whole = timedelta(seconds=durations.seconds(job.kind, job.media_seconds))
+        left = max(timedelta(), whole - (now - attempt.claimed_at))
+    return Lease(attempt.pk, attempt.job_id, attempt.lease_until, left)
+
+
+def _node(
+    node: Node, lease: Lease | None, operation: Operation | None, unsettled: bool = False
+) -> NodeView:
     return NodeView(
         name=node.name,
         wanted=Wanted(node.wanted),
         parked=node.parked,
         gate=Gate(node.gate),
         gate_since=node.gate_since,
+        gate_why=node.gate_why,
         cloud=CloudStatus(node.cloud_status),
         task=node.cloud_task or None,
         cloud_seen_at=node.cloud_seen_at,
         locked=node.cloud_locked,
         awake_since=node.awake_since,
+        active_since=node.active_since,
         worker=_worker(node),
         ready_at=node.ready_at,
         busy_until=node.busy_until,
@@ -87,6 +180,13 @@ def _node(node: Node, lease: Lease | None, operation: Operation | None) -> NodeV
         wake_requested=node.wake_requested,
         failures=node.failures,
         not_before=node.not_before,
+        kinds=frozenset(node.worker_kinds),
+        quarantined_until=node.quarantined_until,
+        rung_at=node.rung_at,
+        restarts=node.restarts,
+        restarted_at=node.restarted_at,
+        reachable=bool(node.address),
+        unsettled=unsettled,
     )
 
 
@@ -104,4 +204,5 @@ def _operation(row: CloudOperation) -> Operation:
         intended_at=row.intended_at,
         sent_at=row.sent_at,
         deadline=row.deadline,
+        send_by=row.send_by,
     )

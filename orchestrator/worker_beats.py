@@ -6,13 +6,13 @@ from datetime import datetime
 
 from gpu_node.contracts.base import CONTRACT_VERSION
 from gpu_node.contracts.node_api import NodeBeat, NodeOrders, WorkerState
-from orchestrator import ledger
+from orchestrator.accounting import account
+from orchestrator.attempts import quarantined
+from orchestrator.demand import claimable
 from orchestrator.doorbell import ring_fleet_after_commit
-from orchestrator.models import Job, Node, NodeEvent
-from orchestrator.policy import phase
+from orchestrator.models import Node, NodeEvent
 from orchestrator.settings import fleet_settings
-from orchestrator.snapshot import node_view, policy_of
-from orchestrator.states import Gate, JobState
+from orchestrator.states import Gate
 
 
 def beat(node: Node, said: NodeBeat, now: datetime) -> NodeOrders:
@@ -33,10 +33,10 @@ def beat(node: Node, said: NodeBeat, now: datetime) -> NodeOrders:
     node.worker_version = said.program_version
     node.worker_contract = CONTRACT_VERSION
     node.worker_kinds = list(said.kinds)
+    node.worker_gpu = said.gpu.model_dump() if said.gpu is not None else None
     node.worker_seen_at = now
     if said.state is WorkerState.READY and node.ready_at is None:
         node.ready_at = now
-        node.failures = 0
     node.save(
         update_fields=[
             "boot_id",
@@ -45,9 +45,9 @@ def beat(node: Node, said: NodeBeat, now: datetime) -> NodeOrders:
             "worker_version",
             "worker_contract",
             "worker_kinds",
+            "worker_gpu",
             "worker_seen_at",
             "ready_at",
-            "failures",
         ]
     )
     if news:
@@ -59,23 +59,14 @@ def beat(node: Node, said: NodeBeat, now: datetime) -> NodeOrders:
     return _orders(node, said, now)
 
 
-def account(node: Node, now: datetime) -> None:
-    """Write down what the node's time is spent on from now; its row is locked."""
-    view = node_view(node)
-    found = phase.account(view, policy_of(fleet_settings()), now)
-    job = view.lease.job if view.lease else None
-    ledger.enter(node.pk, found.cause, now, job, overrun_at=found.since)
-
-
 def _orders(node: Node, said: NodeBeat, now: datetime) -> NodeOrders:
-    takes = node.gate == Gate.OPEN and not node.parked and said.state is WorkerState.READY
-    waiting = (
-        takes
-        and not said.busy
-        and Job.objects.filter(
-            state=JobState.QUEUED, not_before__lte=now, kind__in=list(said.kinds)
-        ).exists()
+    takes = (
+        node.gate == Gate.OPEN
+        and not node.parked
+        and not quarantined(node, now)
+        and said.state is WorkerState.READY
     )
+    waiting = takes and not said.busy and claimable(said.kinds, now).exists()
     return NodeOrders(
         stop=node.gate == Gate.STOPPING,
         claim=waiting,

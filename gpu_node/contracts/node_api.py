@@ -51,6 +51,16 @@ class WorkerState(StrEnum):
     """It is up but cannot work; `sentence` says why."""
 
 
+class GpuFacts(Contract):
+    """A graphics card as its driver describes it. Megabytes are 2**20 bytes; degrees Celsius."""
+
+    name: str = Field(max_length=100)
+    use_percent: float = Field(ge=0, le=100)
+    memory_used_mb: int = Field(ge=0)
+    memory_total_mb: int = Field(ge=0)
+    temperature: float
+
+
 class NodeBeat(Document):
     """POST /heartbeat: the worker is there. Sent every few seconds, also while it works."""
 
@@ -59,6 +69,9 @@ class NodeBeat(Document):
     program_version: str = Field(max_length=40)
     kinds: tuple[str, ...]
     busy: bool = False
+    job: str | None = Field(default=None, max_length=64)
+    """What it works on."""
+    gpu: GpuFacts | None = None
     sentence: str = Field(default="", max_length=500)
 
 
@@ -119,9 +132,13 @@ class JobBeat(Document):
 
 
 class JobOrders(Document):
-    """The answer: go on. `downloads` are the same blobs under fresh URLs."""
+    """The answer: go on. `downloads` are the same blobs under fresh URLs.
+
+    `give_back`: stop at the next step and release the job; what is done of it is kept here.
+    """
 
     downloads: dict[BlobName, str] = {}
+    give_back: bool = False
 
 
 class UploadRequest(Document):

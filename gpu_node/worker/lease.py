@@ -70,7 +70,8 @@ class Lease:
         self._client = client
         self._job, self._token = job, token
         self._every = min(max(every, _SHORTEST_SECONDS), _LONGEST_SECONDS)
-        self._stopping = stopping
+        self._told_to_stop = stopping
+        self._asked_back = False
         self._downloads = dict(downloads or {})
         self._over: Why | None = None
         self._told = 0
@@ -88,6 +89,10 @@ class Lease:
 
     def __exit__(self, *_: object) -> None:
         self._left.set()
+
+    def _stopping(self) -> bool:
+        """The worker ends, or the server wants the job back: what is done is kept in either case."""
+        return self._asked_back or self._told_to_stop()
 
     def link(self, name: str) -> str | None:
         """Where an input is to be had."""
@@ -136,6 +141,7 @@ class Lease:
                 self._told = steps(done)
                 self._note(heard=True, said="The main server answers again.")
                 self._downloads.update(orders.downloads)
+                self._asked_back = self._asked_back or orders.give_back
             return self._heard
 
     def _refused(self, refused: Refused) -> None:

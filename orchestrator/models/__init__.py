@@ -1,9 +1,17 @@
 """What the orchestrator remembers."""
 
 from orchestrator.models.jobs import Attempt, Job, JobBlob, JobEvent, StoredBlob
-from orchestrator.models.nodes import CloudOperation, FleetState, LedgerEntry, Node, NodeEvent
+from orchestrator.models.nodes import (
+    Alert,
+    CloudOperation,
+    FleetState,
+    LedgerEntry,
+    Node,
+    NodeEvent,
+)
 
 __all__ = [
+    "Alert",
     "Attempt",
     "CloudOperation",
     "FleetState",

@@ -10,20 +10,25 @@ from django.db.models import Q
 
 from gpu_node.contracts.blobs import Blob
 from orchestrator.states import ACTIVE_JOB_STATES, AttemptOutcome, JobState
+from orchestrator.stored_model import StoredModel
 
 
-class StoredBlob(models.Model):
+class StoredBlob(StoredModel):
     """A file in storage, named by the SHA-256 of its bytes."""
 
     digest = models.CharField(max_length=64, primary_key=True)
     size = models.PositiveBigIntegerField()
     created_at = models.DateTimeField()
 
+    class Meta:
+        # Its own, for the base's would have to be in the migrations.
+        pass
+
     def __str__(self) -> str:
         return self.digest[:12]
 
 
-class Job(models.Model):
+class Job(StoredModel):
     """A piece of work of some kind. What the kind means is the node's and the submitter's affair.
 
     `steps` is the most stages and items that any attempt has reported finished: it grows whenever
@@ -41,6 +46,8 @@ class Job(models.Model):
     dedupe = models.CharField(max_length=128, blank=True)
     parent = models.ForeignKey("self", models.SET_NULL, null=True, blank=True)
     media_seconds = models.FloatField(null=True, blank=True)
+    predicted_seconds = models.FloatField(null=True, blank=True)
+    """Of a node's time, as it was expected when the job was submitted."""
 
     state = models.CharField(max_length=32, default=JobState.QUEUED)
     created_at = models.DateTimeField()
@@ -80,7 +87,7 @@ class Job(models.Model):
         }
 
 
-class JobBlob(models.Model):
+class JobBlob(StoredModel):
     """A file that a job takes or has given, under the name its kind knows it by."""
 
     IN, OUT = "in", "out"
@@ -103,7 +110,7 @@ class JobBlob(models.Model):
         return Blob(digest=self.blob_id, size=self.blob.size, suffix=self.suffix)
 
 
-class Attempt(models.Model):
+class Attempt(StoredModel):
     """One node's try at a job. Of its token only the hash is kept."""
 
     job = models.ForeignKey(Job, models.CASCADE, related_name="attempts")
@@ -123,6 +130,8 @@ class Attempt(models.Model):
     reason = models.CharField(max_length=40, blank=True)
     sentence = models.TextField(blank=True)
     detail = models.TextField(blank=True)
+    log = models.TextField(blank=True)
+    """The end of the node's own log, fetched after a failure."""
 
     class Meta:
         constraints = [
@@ -143,7 +152,7 @@ class Attempt(models.Model):
         return f"{self.job} #{self.number}"
 
 
-class JobEvent(models.Model):
+class JobEvent(StoredModel):
     """A job's change of state, for people."""
 
     job = models.ForeignKey(Job, models.CASCADE, related_name="events")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import uuid
+from decimal import Decimal
+from typing import Any
 
 from django.db import models
 from django.db.models import Q
 
 from orchestrator.states import UNRESOLVED, CloudStatus, Gate, OperationOutcome, Wanted
+from orchestrator.stored_model import StoredModel
 
 
-class Node(models.Model):
+class Node(StoredModel):
     """A server of the fleet. Three facts that are never folded into one: wanted, cloud, worker.
 
     `parked`: a person asked for it to be drained; it stays asleep until released.
@@ -27,13 +30,22 @@ class Node(models.Model):
     note = models.CharField(max_length=200, blank=True)
     gate = models.CharField(max_length=32, default=Gate.OPEN)
     gate_since = models.DateTimeField(null=True, blank=True)
+    gate_why = models.CharField(max_length=40, blank=True)
+    """Why the gate was closed; some reasons do not let it open again."""
     wake_requested = models.BooleanField(default=False)
 
     cloud_status = models.CharField(max_length=32, default=CloudStatus.UNKNOWN)
     cloud_task = models.CharField(max_length=64, blank=True)
     cloud_locked = models.BooleanField(default=False)
+    cloud_fault = models.CharField(max_length=500, blank=True)
+    """What the cloud says is wrong with the server."""
     cloud_seen_at = models.DateTimeField(null=True, blank=True)
+    address = models.CharField(max_length=64, blank=True)
+    """Where it is reached over SSH."""
     awake_since = models.DateTimeField(null=True, blank=True)
+    """When its waking was asked for, or when we first saw that somebody else had woken it."""
+    active_since = models.DateTimeField(null=True, blank=True)
+    """When it was first seen to run since then."""
 
     boot_id = models.CharField(max_length=64, blank=True)
     worker_state = models.CharField(max_length=32, blank=True)
@@ -41,11 +53,19 @@ class Node(models.Model):
     worker_version = models.CharField(max_length=40, blank=True)
     worker_contract = models.PositiveIntegerField(null=True, blank=True)
     worker_kinds: models.JSONField[list[str], list[str]] = models.JSONField(default=list)
+    worker_gpu: models.JSONField[Any, Any] = models.JSONField(null=True, blank=True)
+    """Use, memory and temperature, as the worker last said."""
     worker_seen_at = models.DateTimeField(null=True, blank=True)
     ready_at = models.DateTimeField(null=True, blank=True)
     """The first READY since it was woken."""
     busy_until = models.DateTimeField(null=True, blank=True)
     """When its last job ended, or was claimed."""
+
+    rung_at = models.DateTimeField(null=True, blank=True)
+    """Since when an idle worker has been told of work and has not asked for it."""
+    restarts = models.PositiveIntegerField(default=0)
+    """How often its worker was restarted from here since it was woken."""
+    restarted_at = models.DateTimeField(null=True, blank=True)
 
     touched_at = models.DateTimeField(null=True, blank=True)
     """Written first by every transaction about the node or its attempts: it is their lock."""
@@ -53,6 +73,10 @@ class Node(models.Model):
     failures = models.PositiveIntegerField(default=0)
     not_before = models.DateTimeField(null=True, blank=True)
     """No new attempt to wake it before this."""
+    lost_jobs: models.JSONField[list[str], list[str]] = models.JSONField(default=list, blank=True)
+    """Jobs that were lost here since one last got anywhere."""
+    quarantined_until = models.DateTimeField(null=True, blank=True)
+    """It takes no job before this."""
 
     class Meta:
         ordering = ["name"]
@@ -61,7 +85,7 @@ class Node(models.Model):
         return self.name
 
 
-class CloudOperation(models.Model):
+class CloudOperation(StoredModel):
     """One call to the cloud: intended, sent, seen to have worked or not. One at a time per node."""
 
     node = models.ForeignKey(Node, models.CASCADE, related_name="operations")
@@ -70,6 +94,9 @@ class CloudOperation(models.Model):
     outcome = models.CharField(max_length=32, default=OperationOutcome.INTENDED)
     intended_at = models.DateTimeField()
     deadline = models.DateTimeField()
+    owner = models.CharField(max_length=64, blank=True)
+    """The orchestrator that may make the call, until `send_by`."""
+    send_by = models.DateTimeField(null=True, blank=True)
     sent_at = models.DateTimeField(null=True, blank=True)
     request_id = models.CharField(max_length=64, blank=True)
     resolved_at = models.DateTimeField(null=True, blank=True)
@@ -90,7 +117,7 @@ class CloudOperation(models.Model):
         return f"{self.kind} {self.node}"
 
 
-class NodeEvent(models.Model):
+class NodeEvent(StoredModel):
     """Something that happened to a node, for people."""
 
     node = models.ForeignKey(Node, models.CASCADE, related_name="events")
@@ -105,7 +132,7 @@ class NodeEvent(models.Model):
         return f"{self.node}: {self.what}"
 
 
-class LedgerEntry(models.Model):
+class LedgerEntry(StoredModel):
     """A stretch of billed time and its cause. A node's entries touch: no second is left out."""
 
     node = models.ForeignKey(Node, models.PROTECT, related_name="ledger")
@@ -113,6 +140,10 @@ class LedgerEntry(models.Model):
     job = models.ForeignKey("orchestrator.Job", models.SET_NULL, null=True, blank=True)
     started_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True)
+    price_per_hour = models.DecimalField(max_digits=12, decimal_places=4, default=Decimal(0))
+    """At that time: a new price does not change what was paid."""
+    settled = models.BooleanField(default=False)
+    """Agreed with what the cloud itself has noted; until then it comes from our looks at it."""
 
     class Meta:
         ordering = ["started_at", "id"]
@@ -128,7 +159,32 @@ class LedgerEntry(models.Model):
         return f"{self.node}: {self.cause}"
 
 
-class FleetState(models.Model):
+class Alert(StoredModel):
+    """Something that a person should know of, for as long as it is so. One open per subject."""
+
+    kind = models.CharField(max_length=40)
+    node = models.ForeignKey(Node, models.CASCADE, null=True, blank=True, related_name="alerts")
+    subject = models.CharField(max_length=80)
+    """The node's name, or "fleet"."""
+    sentence = models.TextField()
+    raised_at = models.DateTimeField()
+    cleared_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-raised_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["kind", "subject"],
+                condition=Q(cleared_at__isnull=True),
+                name="one_open_alert_per_subject",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.subject}"
+
+
+class FleetState(StoredModel):
     """The one row about the whole: who ticks, and since when the site has been up.
 
     `site_up_since`: nodes could reach the main server without a gap since then.
@@ -141,6 +197,10 @@ class FleetState(models.Model):
     ticked_at = models.DateTimeField(null=True, blank=True)
     site_up_since = models.DateTimeField(null=True, blank=True)
     site_seen_at = models.DateTimeField(null=True, blank=True)
+    cloud_error = models.CharField(max_length=32, blank=True)
+    """What kind of trouble there is with the cloud; empty when it answers."""
+    cloud_sentence = models.CharField(max_length=500, blank=True)
+    cloud_error_since = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         verbose_name_plural = "fleet state"

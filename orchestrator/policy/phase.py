@@ -10,12 +10,6 @@ from gpu_node.contracts.node_api import WorkerState
 from orchestrator.policy.views import NodeView, Policy
 from orchestrator.states import Cause, CloudStatus, Gate, OperationKind, Wanted
 
-BILLED = frozenset(set(CloudStatus) - {CloudStatus.SHELVED_OFFLOADED, CloudStatus.DELETED})
-"""immers.cloud bills a stopped server's GPU as well; only an offloaded one costs nothing.
-
-A server whose status is not known yet is not billed by us: see `billed`.
-"""
-
 
 class Phase(StrEnum):
     """Where a node is on its way from sleep to sleep."""
@@ -32,7 +26,10 @@ class Phase(StrEnum):
     DRAINING = "draining"
     STOPPING = "stopping"
     SHELVING = "shelving"
+    RESERVED = "reserved"
+    """Shelved, but the cloud still keeps its GPU for it."""
     ERROR = "error"
+    """In a status that only a person can bring it out of, or that somebody else has put it in."""
 
 
 def phase(node: NodeView, policy: Policy, now: datetime) -> Phase:
@@ -44,10 +41,13 @@ def phase(node: NodeView, policy: Policy, now: datetime) -> Phase:
     if node.cloud is CloudStatus.SHELVED_OFFLOADED:
         waking = node.operation is not None or bool(node.task)
         return Phase.WAKING if waking else Phase.ASLEEP
-    if node.cloud is not CloudStatus.ACTIVE:
-        return Phase.SHELVING if (node.task or "").startswith("shelving") else Phase.ERROR
     if (node.task or "").startswith("shelving"):
         return Phase.SHELVING
+    if node.cloud is CloudStatus.SHELVED:
+        waking = node.operation is not None or bool(node.task)
+        return Phase.WAKING if waking else Phase.RESERVED
+    if node.cloud is not CloudStatus.ACTIVE:
+        return Phase.ERROR
     if node.lease is not None:
         return Phase.WORKING
     if node.gate is Gate.DRAINING:
@@ -68,11 +68,14 @@ def _worker_phase(node: NodeView, policy: Policy, now: datetime) -> Phase:
     return Phase.IDLE
 
 
-def billed(node: NodeView) -> bool:
-    """Whether the node costs money now: from the moment its waking was asked for."""
+def billed(node: NodeView, policy: Policy) -> bool:
+    """Whether the node costs money now: from the moment its waking was asked for.
+
+    A server of which nothing is known yet is not billed by us.
+    """
     if node.cloud is CloudStatus.UNKNOWN:
         return False
-    if node.cloud in BILLED:
+    if node.cloud in policy.billed:
         return True
     operation = node.operation
     return (operation is not None and operation.kind is OperationKind.UNSHELVE) or (
@@ -85,6 +88,13 @@ def idle_since(node: NodeView) -> datetime | None:
     if node.ready_at is None or node.lease is not None:
         return None
     return max(node.ready_at, node.busy_until) if node.busy_until else node.ready_at
+
+
+def boot_limit(node: NodeView, policy: Policy) -> datetime | None:
+    """When a node that is being woken should have been ready; None when it is not awake."""
+    if node.active_since is not None:
+        return node.active_since + policy.boot
+    return node.awake_since + policy.unshelve if node.awake_since is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +111,7 @@ def account(node: NodeView, policy: Policy, now: datetime) -> Account:
     A node that idles or boots for longer than the rules allow is billed for a failure from the
     moment that they were broken, whenever that is noticed.
     """
-    if not billed(node):
+    if not billed(node, policy):
         return Account(None, now)
     if node.wanted is Wanted.HELD:
         return Account(Cause.JOB if node.lease is not None else Cause.HOLD, now)
@@ -116,7 +126,9 @@ def account(node: NodeView, policy: Policy, now: datetime) -> Account:
             if node.awake_since is None:
                 # One that somebody else woke is not our boot.
                 return Account(Cause.BOOT if node.operation is not None else Cause.EXTERNAL, now)
-            return _until(Cause.BOOT, node.awake_since + policy.boot, now)
+            return _until(Cause.BOOT, boot_limit(node, policy) or now, now)
+        case Phase.IDLE if policy.keep_warm:
+            return Account(Cause.IDLE, now)
         case Phase.IDLE:
             since = idle_since(node)
             limit = policy.idle + policy.tick

@@ -8,18 +8,41 @@ is looked at again: a node goes from idle to shelved in several plans, never in 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from gpu_node.contracts.node_api import WorkerState
-from orchestrator.policy.phase import Phase, idle_since, phase
+from orchestrator.policy.phase import boot_limit, idle_since
+from orchestrator.policy.scaling import may_work, rings, spare, takes_work, wakes
 from orchestrator.policy.site import settled
-from orchestrator.policy.views import FleetView, NodeView, Operation, Policy
+from orchestrator.policy.steps import (
+    Call,
+    ExpireLease,
+    Finish,
+    Move,
+    NoteWake,
+    Preempt,
+    Resolve,
+    Restart,
+    SettleAsleep,
+    SettleLedger,
+    Step,
+    Why,
+)
+from orchestrator.policy.traces import ASLEEP, has_traces
+from orchestrator.policy.views import FleetView, Lease, NodeView, Operation, Policy
 from orchestrator.states import CloudStatus, Gate, OperationKind, OperationOutcome, Wanted
 
-SEND_WITHIN = timedelta(seconds=60)
+SEND_WITHIN = timedelta(seconds=15)
+"""Whoever has written down a call makes it within that time, or not at all. After a crash between
+the two it is taken up so much later."""
+
+GIVE_UP_AFTER = timedelta(minutes=2)
 """A call that was intended longer ago than that is not made any more, but planned anew."""
+
+DEAF_AFTER = timedelta(seconds=60)
+"""A worker that has been told of work for so long and does not ask for it is started anew."""
+
+_MOST_RESTARTS = 2
 
 _SHELVABLE = frozenset(
     {CloudStatus.ACTIVE, CloudStatus.SHUTOFF, CloudStatus.PAUSED, CloudStatus.SUSPENDED}
@@ -29,104 +52,33 @@ _SHELVABLE = frozenset(
 _BACKOFF_MINUTES = (1, 2, 5, 10, 30)
 
 
-class Why(StrEnum):
-    """Why a step is taken; kept with what it changes."""
-
-    DEMAND = "demand"
-    IDLE = "idle"
-    PARKED = "parked"
-    BOOT_TIMEOUT = "boot_timeout"
-    WORKER_SILENT = "worker_silent"
-    WORKER_BROKEN = "worker_broken"
-    NOT_RUNNING = "not_running"
-    STOPPED = "stopped"
-    NO_CAPACITY = "no_capacity"
-    OPERATION_FAILED = "operation_failed"
-    OPERATION_TIMEOUT = "operation_timeout"
-    NEVER_SENT = "never_sent"
-    DONE = "done"
-
-
-@dataclass(frozen=True, slots=True)
-class ExpireLease:
-    node: str
-    attempt: int
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """Ask the cloud to unshelve or shelve: intent first, then the request."""
-
-    node: str
-    kind: OperationKind
-    why: Why
-
-
-@dataclass(frozen=True, slots=True)
-class Finish:
-    """An intent was written down, but whether the request was made is not known: find out."""
-
-    node: str
-    operation: int
-
-
-@dataclass(frozen=True, slots=True)
-class Resolve:
-    """The end of a call to the cloud has been seen."""
-
-    node: str
-    operation: int
-    ok: bool
-    why: Why
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """Open or close the node's gate."""
-
-    node: str
-    old: Gate
-    new: Gate
-    why: Why
-
-
-@dataclass(frozen=True, slots=True)
-class NoteWake:
-    """There is work for a node that is past the point of no return."""
-
-    node: str
-
-
-@dataclass(frozen=True, slots=True)
-class SettleAsleep:
-    """The node sleeps: what its worker said is of the past."""
-
-    node: str
-
-
-@dataclass(frozen=True, slots=True)
-class Ring:
-    """Tell an idle worker that there is work."""
-
-    node: str
-
-
-Step = ExpireLease | Call | Finish | Resolve | Move | NoteWake | SettleAsleep | Ring
+_REOPENS = frozenset(
+    {"", Why.IDLE, Why.BUDGET, Why.WORKER_SILENT, Why.WORKER_BROKEN, Why.KEPT_WARM}
+)
+"""Drained for these, a node goes on when there is work that it would take after all."""
 
 
 def plan(fleet: FleetView) -> tuple[Step, ...]:
     """What is to be done now."""
-    return (
-        *_expired(fleet),
-        *(step for node in fleet.nodes if (step := _node_step(node, fleet)) is not None),
-        *_wakes(fleet),
-        *_rings(fleet),
-    )
+    may_sleep = spare(fleet)
+    steps = [s for node in fleet.nodes if (s := _node_step(node, fleet, may_sleep)) is not None]
+    closing = frozenset(step.node for step in steps if isinstance(step, Move))
+    return (*_expired(fleet), *steps, *wakes(fleet), *rings(fleet, closing))
 
 
-def backoff(failures: int) -> timedelta:
-    """How long a node is left alone after it could not be woken so many times in a row."""
-    return timedelta(minutes=_BACKOFF_MINUTES[min(max(failures, 1), len(_BACKOFF_MINUTES)) - 1])
+def backoff(failures: int, jitter: float = 0.0) -> timedelta:
+    """How long a node is left alone after so many failures in a row.
+
+    `jitter`, from 0 to 1, makes it up to a fifth longer: nodes that failed at one moment do not
+    come back at one moment.
+    """
+    minutes = _BACKOFF_MINUTES[min(max(failures, 1), len(_BACKOFF_MINUTES)) - 1]
+    return timedelta(minutes=minutes * (1 + jitter / 5))
+
+
+def must_give_back(gate: Gate, why: str) -> bool:
+    """Whether a node that is drained for this reason is to give back the job it has."""
+    return gate is Gate.DRAINING and why == Why.MAX_UPTIME
 
 
 def _expired(fleet: FleetView) -> Iterator[ExpireLease]:
@@ -137,45 +89,50 @@ def _expired(fleet: FleetView) -> Iterator[ExpireLease]:
             yield ExpireLease(node.name, node.lease.attempt)
 
 
-def _node_step(node: NodeView, fleet: FleetView) -> Step | None:
+def _node_step(node: NodeView, fleet: FleetView, may_sleep: frozenset[str]) -> Step | None:
     if node.operation is not None:
-        return _operation_step(node, node.operation, fleet.now)
+        return _operation_step(node, node.operation, fleet)
     if node.locked or node.wanted is Wanted.HELD or node.task:
         return None
-    if node.cloud is CloudStatus.SHELVED_OFFLOADED:
-        return SettleAsleep(node.name) if _has_traces(node) else None
+    if node.cloud in ASLEEP:
+        return _asleep_step(node)
     if node.cloud not in _SHELVABLE:
         return None
     if node.gate is Gate.STOPPING:
         return _stopping_step(node, fleet)
     if node.lease is not None:
-        return None
+        return _working_step(node, node.lease, fleet)
     if node.gate is Gate.DRAINING:
-        wanted_again = fleet.queued > 0 and not node.parked and _takes_work(node, fleet)
+        wanted_again = node.gate_why in _REOPENS and may_work(node, fleet)
         new = Gate.OPEN if wanted_again else Gate.STOPPING
-        return Move(node.name, node.gate, new, Why.DEMAND if wanted_again else Why.IDLE)
-    why = _reason_to_drain(node, fleet)
-    return Move(node.name, Gate.OPEN, Gate.DRAINING, why) if why is not None else None
+        return Move(node.name, node.gate, new, Why.DEMAND if wanted_again else _why(node))
+    why = _reason_to_drain(node, fleet, may_sleep)
+    if why is not None:
+        return Move(node.name, Gate.OPEN, Gate.DRAINING, why)
+    return _deaf_step(node, fleet)
 
 
-def _operation_step(node: NodeView, operation: Operation, now: datetime) -> Step | None:
+def _operation_step(node: NodeView, operation: Operation, fleet: FleetView) -> Step | None:
     if operation.outcome is OperationOutcome.INTENDED:
-        return Finish(node.name, operation.id)
+        # Whoever wrote it down may still be about to make the call, or be waiting for its answer.
+        under_way = operation.send_by is not None and (
+            fleet.now <= operation.send_by + fleet.policy.call
+        )
+        return None if under_way else Finish(node.name, operation.id)
     if not _seen_since(node, operation):
         return None
-    goal = (
-        CloudStatus.ACTIVE
-        if operation.kind is OperationKind.UNSHELVE
-        else CloudStatus.SHELVED_OFFLOADED
-    )
+    waking = operation.kind is OperationKind.UNSHELVE
+    goal = CloudStatus.ACTIVE if waking else CloudStatus.SHELVED_OFFLOADED
     if node.cloud is goal and not node.task:
         return Resolve(node.name, operation.id, True, Why.DONE)
-    if now > operation.deadline:
+    if fleet.now > operation.deadline:
         return Resolve(node.name, operation.id, False, Why.OPERATION_TIMEOUT)
-    if node.task or node.cloud in (CloudStatus.SHELVED, CloudStatus.UNKNOWN):
+    # One that is shelved but not yet offloaded is on its way there, whichever way it is to go.
+    on_its_way = node.cloud is CloudStatus.SHELVED and not waking
+    if node.task or on_its_way or node.cloud is CloudStatus.UNKNOWN:
         return None
     # Nova says nothing when there is no capacity: the server is simply what it was before.
-    fell_back = node.cloud is CloudStatus.SHELVED_OFFLOADED
+    fell_back = waking and node.cloud in ASLEEP
     why = Why.NO_CAPACITY if fell_back else Why.OPERATION_FAILED
     return Resolve(node.name, operation.id, False, why)
 
@@ -188,24 +145,35 @@ def _seen_since(node: NodeView, operation: Operation) -> bool:
     )
 
 
-def _has_traces(node: NodeView) -> bool:
-    """Whether something is left of when it was awake."""
-    return (
-        node.gate is not Gate.OPEN
-        or node.worker is not None
-        or node.ready_at is not None
-        or node.awake_since is not None
-        or node.wanted is Wanted.AWAKE
-    )
+def _asleep_step(node: NodeView) -> Step | None:
+    if has_traces(node):
+        return SettleAsleep(node.name)
+    if node.unsettled and node.cloud is CloudStatus.SHELVED_OFFLOADED:
+        return SettleLedger(node.name)
+    return None
 
 
 def _stopping_step(node: NodeView, fleet: FleetView) -> Step | None:
-    if fleet.queued > 0 and not node.wake_requested and not node.parked:
+    if fleet.queued_for(node) > 0 and not node.wake_requested and not node.parked:
         return NoteWake(node.name)
     if node.lease is not None and node.lease.until >= fleet.now:
         return None
     if _worker_gone(node, fleet.policy, fleet.now):
         return Call(node.name, OperationKind.SHELVE, Why.STOPPED)
+    return None
+
+
+def _working_step(node: NodeView, lease: Lease, fleet: FleetView) -> Step | None:
+    """At max uptime a job is given back at the next heartbeat, and taken back when it is not."""
+    if node.awake_since is None:
+        return None
+    over = fleet.now - node.awake_since - fleet.policy.max_uptime
+    if over < timedelta():
+        return None
+    if node.gate is Gate.OPEN:
+        return Move(node.name, Gate.OPEN, Gate.DRAINING, Why.MAX_UPTIME)
+    if over > fleet.policy.stop + fleet.policy.lease:
+        return Preempt(node.name, lease.attempt)
     return None
 
 
@@ -217,17 +185,27 @@ def _worker_gone(node: NodeView, policy: Policy, now: datetime) -> bool:
     return node.gate_since is not None and now - node.gate_since > policy.stop
 
 
-def _reason_to_drain(node: NodeView, fleet: FleetView) -> Why | None:
+def _why(node: NodeView) -> Why:
+    return Why(node.gate_why) if node.gate_why in set(Why) else Why.IDLE
+
+
+def _reason_to_drain(node: NodeView, fleet: FleetView, may_sleep: frozenset[str]) -> Why | None:
+    """Why a node without a job should take no more of them."""
     policy, now = fleet.policy, fleet.now
     if node.parked:
         return Why.PARKED
     if node.cloud is not CloudStatus.ACTIVE:
         return Why.NOT_RUNNING
+    if node.quarantined(now):
+        return Why.QUARANTINE
+    if node.awake_since is not None and now - node.awake_since >= policy.max_uptime:
+        return Why.MAX_UPTIME
     if not settled(fleet.site, now, policy.lease):
         return None
     if node.ready_at is None:
-        late = node.awake_since is not None and now - node.awake_since > policy.boot
+        limit = boot_limit(node, policy)
         broken = node.worker is not None and node.worker.state is WorkerState.BROKEN
+        late = limit is not None and now > limit
         return (Why.WORKER_BROKEN if broken else Why.BOOT_TIMEOUT) if late else None
     if node.worker is None or now - node.worker.seen_at > policy.boot:
         return Why.WORKER_SILENT
@@ -237,50 +215,25 @@ def _reason_to_drain(node: NodeView, fleet: FleetView) -> Why | None:
     if node.worker.state is WorkerState.BROKEN and now - since > policy.boot:
         # It takes no work, however much there is; a new start may mend it.
         return Why.WORKER_BROKEN
-    return Why.IDLE if fleet.queued == 0 and now - since >= policy.idle else None
+    if node.rung_at is not None and now - node.rung_at > policy.boot:
+        return Why.WORKER_DEAF
+    return _idle_reason(node, since, fleet, may_sleep)
 
 
-def _takes_work(node: NodeView, fleet: FleetView) -> bool:
-    """Whether the worker is there and would take a job."""
-    worker = node.worker
-    return (
-        node.cloud is CloudStatus.ACTIVE
-        and worker is not None
-        and node.ready_at is not None
-        and worker.state is WorkerState.READY
-        and fleet.now - worker.seen_at <= fleet.policy.silent
-    )
+def _idle_reason(
+    node: NodeView, since: datetime, fleet: FleetView, may_sleep: frozenset[str]
+) -> Why | None:
+    if fleet.queued_for(node) > 0 or node.name not in may_sleep:
+        return None
+    if fleet.policy.budget.exhausted(fleet.spent):
+        return Why.BUDGET
+    return Why.IDLE if fleet.now - since >= fleet.policy.idle else None
 
 
-def _wakes(fleet: FleetView) -> Iterator[Call]:
-    """Wake a node for every queued job that no awake or waking node is going to take."""
-    phases = {node.name: phase(node, fleet.policy, fleet.now) for node in fleet.nodes}
-    coming = {Phase.WAKING, Phase.BOOTING, Phase.IDLE}
-    capacity = sum(
-        phases[node.name] in coming and node.gate is Gate.OPEN and not node.parked
-        for node in fleet.nodes
-    )
-    ready = [node for node in fleet.nodes if _may_be_woken(node, phases[node.name], fleet.now)]
-    ready.sort(key=lambda node: (node.failures, node.name))
-    for node in ready[: max(0, fleet.queued - capacity)]:
-        yield Call(node.name, OperationKind.UNSHELVE, Why.DEMAND)
-
-
-def _may_be_woken(node: NodeView, where: Phase, now: datetime) -> bool:
-    return (
-        where is Phase.ASLEEP
-        and not _has_traces(node)
-        and node.wanted is Wanted.ASLEEP
-        and not node.parked
-        and not node.locked
-        and (node.not_before is None or node.not_before <= now)
-    )
-
-
-def _rings(fleet: FleetView) -> Iterator[Ring]:
-    if fleet.queued == 0:
-        return
-    for node in fleet.nodes:
-        open_and_free = node.gate is Gate.OPEN and node.lease is None and not node.parked
-        if open_and_free and _takes_work(node, fleet):
-            yield Ring(node.name)
+def _deaf_step(node: NodeView, fleet: FleetView) -> Step | None:
+    if node.rung_at is None or not node.reachable or not takes_work(node, fleet):
+        return None
+    heard = max(node.rung_at, node.restarted_at) if node.restarted_at else node.rung_at
+    if fleet.now - heard <= DEAF_AFTER or node.restarts >= _MOST_RESTARTS:
+        return None
+    return Restart(node.name)

@@ -13,6 +13,7 @@ from orchestrator.states import LOSSES, AttemptOutcome
 MOST_FAILURES = 3
 """A job may fail this often for a reason that may pass."""
 
+_LOST_JOBS = 2
 _LOST_ON_NODES = 2
 _LOST_ON_ONE_NODE = 3
 
@@ -86,6 +87,15 @@ def after_loss(past: Sequence[Past]) -> Verdict:
         sentence="The GPU node stopped each time it worked on this lesson, and nothing more was "
         "finished. An operator should look at the node's log before it is tried again.",
     )
+
+
+def lost_here(lost: Sequence[str], job: str) -> tuple[list[str], bool]:
+    """The jobs that a node has lost since it last got anywhere, and whether that is too many.
+
+    One job may be to blame for its own losses; two different ones speak against the node.
+    """
+    all_lost = [*lost, *([] if job in lost else [job])]
+    return all_lost, len(all_lost) >= _LOST_JOBS
 
 
 def _since_gain(past: Sequence[Past], counted: frozenset[AttemptOutcome]) -> list[Past]:

@@ -1,14 +1,23 @@
-"""What the planner is shown: jobs, nodes and rules as values."""
+"""What the planner is shown: jobs, nodes, money and rules as values."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from uuid import UUID
 
 from gpu_node.contracts.node_api import WorkerState
+from orchestrator.policy.budget import Budget, Spent
 from orchestrator.policy.site import Site
-from orchestrator.states import CloudStatus, Gate, OperationKind, OperationOutcome, Wanted
+from orchestrator.states import (
+    FREE_STATUSES,
+    CloudStatus,
+    Gate,
+    OperationKind,
+    OperationOutcome,
+    Wanted,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,25 +27,40 @@ class Policy:
     lease: timedelta
     heartbeat: timedelta
     idle: timedelta
+    """The idle limit that holds now, whichever policy it comes from."""
     boot: timedelta
     stop: timedelta
     tick: timedelta
-    operation: timedelta = timedelta(minutes=60)
+    unshelve: timedelta = timedelta(minutes=30)
+    shelve: timedelta = timedelta(minutes=60)
     """Shelving by an image upload was seen to take up to this long (reference: immers.cloud)."""
+    max_uptime: timedelta = timedelta(hours=12)
+    call: timedelta = timedelta(seconds=20)
+    """How long one request to the cloud may take."""
+    target_wait: timedelta = timedelta(minutes=10)
+    keep_warm: int = 0
+    budget: Budget = field(default_factory=Budget)
+    billed: frozenset[CloudStatus] = frozenset(set(CloudStatus) - FREE_STATUSES)
+    price_per_hour: Decimal = Decimal(0)
 
     @property
     def silent(self) -> timedelta:
         """A worker not heard for so long cannot be counted on."""
         return max(self.heartbeat * 6, timedelta(seconds=10))
 
+    def limit(self, kind: OperationKind) -> timedelta:
+        """How long the cloud may take over a request."""
+        return self.unshelve if kind is OperationKind.UNSHELVE else self.shelve
+
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A running attempt."""
+    """A running attempt. `left`: what it is expected to take still."""
 
     attempt: int
     job: UUID
     until: datetime
+    left: timedelta = timedelta()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +73,8 @@ class Operation:
     intended_at: datetime
     sent_at: datetime | None
     deadline: datetime
+    send_by: datetime | None = None
+    """Until then whoever intended the call may still make it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +108,61 @@ class NodeView:
     wake_requested: bool
     failures: int
     not_before: datetime | None
+    active_since: datetime | None = None
+    gate_why: str = ""
+    kinds: frozenset[str] = frozenset()
+    """Kinds of job that its worker does; empty until it has said so once."""
+    quarantined_until: datetime | None = None
+    rung_at: datetime | None = None
+    restarts: int = 0
+    restarted_at: datetime | None = None
+    reachable: bool = False
+    """Whether it could be reached over SSH."""
+    unsettled: bool = False
+    """Its ledger has stretches that were not compared with the cloud's own notes yet."""
+
+    def serves(self, kind: str) -> bool:
+        return not self.kinds or kind in self.kinds
+
+    def quarantined(self, now: datetime) -> bool:
+        return self.quarantined_until is not None and now < self.quarantined_until
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """Queued jobs of one kind that may be claimed now. `work`: of a node's time, all together."""
+
+    kind: str
+    urgent: bool
+    jobs: int
+    work: timedelta
 
 
 @dataclass(frozen=True, slots=True)
 class FleetView:
-    """Everything a plan depends on. `queued` jobs are those that may be claimed now."""
+    """Everything a plan depends on."""
 
     now: datetime
-    queued: int
+    queue: tuple[Demand, ...]
     nodes: tuple[NodeView, ...]
     site: Site
+    spent: Spent
     policy: Policy = field(repr=False)
+    usual_wake: timedelta = timedelta(seconds=60)
+    """From the request until a worker is ready, as it has been lately."""
+
+    @property
+    def wanted_queue(self) -> tuple[Demand, ...]:
+        """What of the queue may be spent on: all of it, or what is urgent."""
+        if not self.policy.budget.exhausted(self.spent):
+            return self.queue
+        return tuple(demand for demand in self.queue if demand.urgent)
+
+    @property
+    def queued(self) -> int:
+        """How many jobs wait that may be spent on."""
+        return sum(demand.jobs for demand in self.wanted_queue)
+
+    def queued_for(self, node: NodeView) -> int:
+        """How many of them this node could do."""
+        return sum(demand.jobs for demand in self.wanted_queue if node.serves(demand.kind))

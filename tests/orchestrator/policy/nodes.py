@@ -7,8 +7,17 @@ from typing import Any
 from uuid import UUID
 
 from gpu_node.contracts.node_api import WorkerState
+from orchestrator.policy.budget import Spent
 from orchestrator.policy.site import Site
-from orchestrator.policy.views import FleetView, Lease, NodeView, Operation, Policy, Worker
+from orchestrator.policy.views import (
+    Demand,
+    FleetView,
+    Lease,
+    NodeView,
+    Operation,
+    Policy,
+    Worker,
+)
 from orchestrator.states import CloudStatus, Gate, OperationKind, OperationOutcome, Wanted
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -55,7 +64,12 @@ def node(**changes: Any) -> NodeView:
 
 def booting(since: float = 10, **changes: Any) -> NodeView:
     """A node that was woken so many seconds ago, of whose worker nothing is known yet."""
-    awake = {"cloud": CloudStatus.ACTIVE, "wanted": Wanted.AWAKE, "awake_since": ago(since)}
+    awake = {
+        "cloud": CloudStatus.ACTIVE,
+        "wanted": Wanted.AWAKE,
+        "awake_since": ago(since),
+        "active_since": ago(since),
+    }
     return node(**{**awake, **changes})
 
 
@@ -87,13 +101,21 @@ def operation(kind: OperationKind, age: float = 5, **changes: Any) -> Operation:
     return Operation(**{**facts, **changes})
 
 
+def demand(
+    jobs: int, minutes: float = 20, kind: str = "dub", *, urgent: bool = False
+) -> tuple[Demand, ...]:
+    """So many jobs that take so many minutes each."""
+    return (Demand(kind, urgent, jobs, timedelta(minutes=minutes * jobs)),) if jobs else ()
+
+
 def fleet(*nodes: NodeView, queued: int = 0, **changes: Any) -> FleetView:
     """A fleet whose site has been up for an hour."""
     facts: dict[str, Any] = {
         "now": NOW,
-        "queued": queued,
+        "queue": demand(queued),
         "nodes": nodes,
         "site": Site(ago(3600), ago(1)),
+        "spent": Spent(),
         "policy": POLICY,
     }
     return FleetView(**{**facts, **changes})

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from gpu_node.contracts.node_api import WorkerState
-from orchestrator.policy.planner import (
+from orchestrator.policy.planner import backoff, plan
+from orchestrator.policy.site import Site
+from orchestrator.policy.steps import (
     Call,
     ExpireLease,
     Finish,
@@ -16,10 +18,7 @@ from orchestrator.policy.planner import (
     SettleAsleep,
     Step,
     Why,
-    backoff,
-    plan,
 )
-from orchestrator.policy.site import Site
 from orchestrator.policy.views import FleetView, Worker
 from orchestrator.states import CloudStatus, Gate, OperationKind, OperationOutcome, Wanted
 from tests.orchestrator.policy.nodes import (

@@ -1,0 +1,45 @@
+"""What every node's time is spent on, written down when it changes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from orchestrator import ledger, store
+from orchestrator.clock import Clock
+from orchestrator.models import LedgerEntry, Node
+from orchestrator.policy import phase
+from orchestrator.policy.views import NodeView, Policy
+from orchestrator.settings import fleet_settings
+from orchestrator.snapshot import node_view, node_views, policy_of
+
+
+def account(node: Node, now: datetime) -> None:
+    """Write down what the node's time is spent on from now; its row is locked."""
+    view = node_view(node)
+    found = phase.account(view, policy_of(fleet_settings()), now)
+    job = view.lease.job if view.lease else None
+    ledger.enter(node.pk, found.cause, now, job, overrun_at=found.since)
+
+
+def account_all(clock: Clock) -> None:
+    """The same for all nodes. Those whose time goes on as before cost no statement of their own."""
+    now = clock.now()
+    rules = policy_of(fleet_settings())
+    written = {
+        entry.node_id: (entry.cause, entry.job_id)
+        for entry in LedgerEntry.objects.filter(ended_at__isnull=True)
+    }
+    for pk, view in node_views().items():
+        if written.get(pk, (None, None)) == _wanted(view, rules, now):
+            continue
+        with store.atomic():
+            now = clock.now()
+            Node.objects.filter(pk=pk).update(touched_at=now)
+            account(Node.objects.get(pk=pk), now)
+
+
+def _wanted(view: NodeView, rules: Policy, now: datetime) -> tuple[object, object]:
+    cause = phase.account(view, rules, now).cause
+    if cause is None:
+        return (None, None)
+    return (cause, view.lease.job if view.lease else None)

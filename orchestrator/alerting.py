@@ -1,0 +1,68 @@
+"""Alerts as rows: raised when something begins to be wrong, cleared when it is not any more."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+from orchestrator import store
+from orchestrator.clock import Clock
+from orchestrator.models import Alert, FleetState, LedgerEntry, Node
+from orchestrator.policy import alerts
+from orchestrator.policy.alerts import CloudTrouble, Raised
+from orchestrator.snapshot import fleet_view
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[Alert], None]
+_handlers: list[Handler] = []
+
+
+def on_alert(handler: Handler) -> None:
+    """Have `handler` called when an alert is raised, inside the same transaction."""
+    if handler not in _handlers:
+        _handlers.append(handler)
+
+
+def bring_up_to_date(clock: Clock) -> None:
+    """Compare what is wrong with what was said to be wrong. Called once per tick."""
+    now = clock.now()
+    wrong = {(one.kind.value, one.subject): one for one in _wrong(now)}
+    opened = {(row.kind, row.subject): row for row in Alert.objects.filter(cleared_at__isnull=True)}
+    over = [row.pk for key, row in opened.items() if key not in wrong]
+    if over:
+        Alert.objects.filter(pk__in=over).update(cleared_at=now)
+    for key, raised in wrong.items():
+        if key not in opened:
+            _raise(raised, now)
+
+
+def _raise(raised: Raised, now: datetime) -> None:
+    log.warning("alert %s: %s", raised.kind, raised.sentence)
+    with store.atomic():
+        alert = Alert.objects.create(
+            kind=raised.kind,
+            subject=raised.subject,
+            node=Node.objects.filter(name=raised.subject).first(),
+            sentence=raised.sentence,
+            raised_at=now,
+        )
+        for handler in _handlers:
+            handler(alert)
+
+
+def _wrong(now: datetime) -> tuple[Raised, ...]:
+    open_entries = LedgerEntry.objects.filter(ended_at__isnull=True).select_related("node")
+    return alerts.alerts(
+        fleet_view(now),
+        _trouble(),
+        {entry.node.name: entry.started_at for entry in open_entries},
+    )
+
+
+def _trouble() -> CloudTrouble | None:
+    state = FleetState.objects.filter(pk=1).exclude(cloud_error="").first()
+    if state is None or state.cloud_error_since is None:
+        return None
+    return CloudTrouble(state.cloud_error, state.cloud_sentence, state.cloud_error_since)

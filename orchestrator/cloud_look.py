@@ -1,0 +1,124 @@
+"""A look at the cloud, written down. The number of statements does not grow with the fleet."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+
+from orchestrator.clock import Clock
+from orchestrator.models import FleetState, Node, NodeEvent
+from orchestrator.providers.port import CloudError, Provider, ServerFacts
+from orchestrator.states import CloudStatus
+
+log = logging.getLogger(__name__)
+
+_LONGEST_FAULT = 500
+
+
+class CloudLook:
+    """Notes what the cloud says. When it says nothing, what was known stays."""
+
+    def __init__(self, provider: Provider, clock: Clock, still_mine: Callable[[], None]) -> None:
+        self._provider = provider
+        self._clock = clock
+        self._still_mine = still_mine
+
+    def look(self) -> str:
+        """Ask for all servers at once. What is wrong with the cloud, in a sentence, or nothing."""
+        asked_at = self._clock.now()
+        try:
+            servers = self._provider.list()
+        except CloudError as error:
+            log.warning("the cloud cannot be asked: %s (%s)", error.sentence, error.kind)
+            self._still_mine()
+            self._note_trouble(error, asked_at)
+            return error.sentence
+        # What took so long that another has looked since is not written over the newer.
+        self._still_mine()
+        FleetState.objects.filter(pk=1).exclude(cloud_error="").update(
+            cloud_error="", cloud_sentence="", cloud_error_since=None
+        )
+        self._note(servers, asked_at)
+        return ""
+
+    def _note_trouble(self, error: CloudError, now: datetime) -> None:
+        row = FleetState.objects.filter(pk=1)
+        row.update(cloud_error=error.kind, cloud_sentence=error.sentence[:_LONGEST_FAULT])
+        row.filter(cloud_error_since__isnull=True).update(cloud_error_since=now)
+
+    def _note(self, servers: Sequence[ServerFacts], asked_at: datetime) -> None:
+        by_id = {server.server_id: server for server in servers}
+        nodes = list(Node.objects.all())
+        _link(nodes, servers)
+        linked = [node for node in nodes if node.server_id]
+        changed = [node for node in linked if _changed(node, by_id.get(node.server_id))]
+        events = [
+            NodeEvent(node=node, at=asked_at, what=f"cloud_{status.lower()}")
+            for node in changed
+            if (status := _status(by_id.get(node.server_id))) != node.cloud_status
+        ]
+        for node in changed:
+            _take(node, by_id.get(node.server_id))
+        if changed:
+            Node.objects.bulk_update(
+                changed, ["cloud_status", "cloud_task", "cloud_locked", "cloud_fault", "address"]
+            )
+            NodeEvent.objects.bulk_create(events)
+        Node.objects.filter(pk__in=[node.pk for node in linked]).update(cloud_seen_at=asked_at)
+        _note_awake(linked, asked_at)
+
+
+def _link(nodes: Iterable[Node], servers: Iterable[ServerFacts]) -> None:
+    """A node that was enrolled by its name finds its server."""
+    by_name: Mapping[str, ServerFacts] = {server.name: server for server in servers}
+    for node in nodes:
+        if not node.server_id and node.name in by_name:
+            node.server_id = by_name[node.name].server_id
+            Node.objects.filter(pk=node.pk, server_id="").update(server_id=node.server_id)
+
+
+def _note_awake(nodes: Iterable[Node], asked_at: datetime) -> None:
+    """A server that runs is watched from the moment we see it, whoever woke it."""
+    running = [n for n in nodes if n.cloud_status == CloudStatus.ACTIVE and not n.cloud_task]
+    new = [node.pk for node in running if node.active_since is None]
+    if new:
+        Node.objects.filter(pk__in=new, active_since__isnull=True).update(active_since=asked_at)
+        Node.objects.filter(pk__in=new, awake_since__isnull=True).update(awake_since=asked_at)
+
+
+def _status(server: ServerFacts | None) -> CloudStatus:
+    return server.status if server is not None else CloudStatus.DELETED
+
+
+def _facts(server: ServerFacts | None) -> tuple[str, str, bool, str, str]:
+    if server is None:
+        return (CloudStatus.DELETED, "", False, "", "")
+    return (
+        server.status,
+        server.task_state or "",
+        server.locked,
+        server.fault[:_LONGEST_FAULT],
+        server.address,
+    )
+
+
+def _changed(node: Node, server: ServerFacts | None) -> bool:
+    known = (
+        node.cloud_status,
+        node.cloud_task,
+        node.cloud_locked,
+        node.cloud_fault,
+        node.address,
+    )
+    return known != _facts(server)
+
+
+def _take(node: Node, server: ServerFacts | None) -> None:
+    (
+        node.cloud_status,
+        node.cloud_task,
+        node.cloud_locked,
+        node.cloud_fault,
+        node.address,
+    ) = _facts(server)

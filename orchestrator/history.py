@@ -1,0 +1,45 @@
+"""What has been: how long jobs took, and how long nodes took to wake."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from orchestrator.models import Attempt, CloudOperation, LedgerEntry
+from orchestrator.policy import durations as policy
+from orchestrator.policy.durations import Durations, Sample
+from orchestrator.settings import fleet_settings
+from orchestrator.states import AttemptOutcome, Cause, OperationKind
+
+PROMISED_WAKE = timedelta(seconds=60)
+"""Until a node has been woken once."""
+
+_LATEST_JOBS = 200
+_LATEST_WAKES = 20
+
+
+def durations() -> Durations:
+    """What jobs take, from the latest that went through in one attempt."""
+    latest = (
+        Attempt.objects.filter(outcome=AttemptOutcome.SUCCEEDED, number=1)
+        .select_related("job")
+        .order_by("-ended_at")[:_LATEST_JOBS]
+    )
+    samples = [
+        Sample(one.job.kind, (one.ended_at - one.claimed_at).total_seconds(), one.job.media_seconds)
+        for one in latest
+        if one.ended_at is not None
+    ]
+    return policy.learn(samples, fleet_settings().fleet_gpu_minutes_per_minute)
+
+
+def usual_wake() -> timedelta | None:
+    """The median time that nodes took lately from being woken to ready; None before the first."""
+    boots = LedgerEntry.objects.filter(cause=Cause.BOOT, ended_at__isnull=False)
+    lengths = sorted(
+        entry.ended_at - entry.started_at
+        for entry in boots.order_by("-started_at")[:_LATEST_WAKES]
+        if entry.ended_at is not None
+    )
+    if not lengths or not CloudOperation.objects.filter(kind=OperationKind.UNSHELVE).exists():
+        return None
+    return lengths[len(lengths) // 2]
