@@ -11,7 +11,7 @@ from orchestrator.clock import Clock
 from orchestrator.models import Alert, FleetState, LedgerEntry, Node
 from orchestrator.policy import alerts
 from orchestrator.policy.alerts import CloudTrouble, Raised
-from orchestrator.snapshot import fleet_view
+from orchestrator.policy.views import FleetView
 
 log = logging.getLogger(__name__)
 
@@ -25,10 +25,10 @@ def on_alert(handler: Handler) -> None:
         _handlers.append(handler)
 
 
-def bring_up_to_date(clock: Clock) -> None:
+def bring_up_to_date(clock: Clock, fleet: FleetView) -> None:
     """Compare what is wrong with what was said to be wrong. Called once per tick."""
     now = clock.now()
-    wrong = {(one.kind.value, one.subject): one for one in _wrong(now)}
+    wrong = {(one.kind.value, one.subject): one for one in _wrong(fleet)}
     opened = {(row.kind, row.subject): row for row in Alert.objects.filter(cleared_at__isnull=True)}
     over = [row.pk for key, row in opened.items() if key not in wrong]
     if over:
@@ -52,10 +52,10 @@ def _raise(raised: Raised, now: datetime) -> None:
             handler(alert)
 
 
-def _wrong(now: datetime) -> tuple[Raised, ...]:
+def _wrong(fleet: FleetView) -> tuple[Raised, ...]:
     open_entries = LedgerEntry.objects.filter(ended_at__isnull=True).select_related("node")
     return alerts.alerts(
-        fleet_view(now),
+        fleet,
         _trouble(),
         {entry.node.name: entry.started_at for entry in open_entries},
     )

@@ -70,12 +70,14 @@ class CloudLook:
 
 
 def _link(nodes: Iterable[Node], servers: Iterable[ServerFacts]) -> None:
-    """A node that was enrolled by its name finds its server."""
+    """A node that was enrolled with its server's name, or none, is given the cloud's own id."""
+    by_id = {server.server_id for server in servers}
     by_name: Mapping[str, ServerFacts] = {server.name: server for server in servers}
     for node in nodes:
-        if not node.server_id and node.name in by_name:
-            node.server_id = by_name[node.name].server_id
-            Node.objects.filter(pk=node.pk, server_id="").update(server_id=node.server_id)
+        server = by_name.get(node.server_id or node.name)
+        if server is not None and node.server_id not in by_id:
+            Node.objects.filter(pk=node.pk).update(server_id=server.server_id)
+            node.server_id = server.server_id
 
 
 def _note_awake(nodes: Iterable[Node], asked_at: datetime) -> None:

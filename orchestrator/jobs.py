@@ -39,7 +39,7 @@ from orchestrator.attempts import (
     quarantined,
     touch,
 )
-from orchestrator.demand import claimable
+from orchestrator.demand import claimable, ring_free_nodes_after_commit
 from orchestrator.doorbell import ring_fleet_after_commit
 from orchestrator.models import (
     Attempt,
@@ -130,6 +130,7 @@ def submit(order: JobOrder, now: datetime) -> Submitted:
         return Submitted(active, created=False)
     _link(job, JobBlob.IN, order.inputs)
     JobEvent.objects.create(job=job, at=now, new=JobState.QUEUED)
+    ring_free_nodes_after_commit()
     ring_fleet_after_commit()
     return Submitted(job, created=True)
 

@@ -141,7 +141,7 @@ class Reconciler:
             account_all(self._clock)
             if not any(_leads_on(step) for step in done):
                 break
-        alerting.bring_up_to_date(self._clock)
+        alerting.bring_up_to_date(self._clock, fleet)
         return to_ask
 
     def _look_at_site(self) -> None:

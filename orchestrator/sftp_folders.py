@@ -1,11 +1,11 @@
-"""What a node sees of this server over SFTP: a folder of its own, to which its account is locked in.
+"""What a node sees of this server over SFTP: a folder of its own, in which its account is locked.
 
-out/   the files that its present job takes, as hard links named by digest; read only for the account
+out/   the files that its present job takes: hard links named by digest, read only for the account
 in/    what it sends: `<digest>.part`, then `<digest>`
 
-Only what lies in `out` can be read, whoever has the node's key, and that is one job's files. Nothing
-that lies in `in` counts: it is copied into storage, and hashed on the way, before it does. It is copied
-because the account may go on writing to its own file.
+Only what lies in `out` can be read, whoever has the node's key, and that is one job's files.
+Nothing that lies in `in` counts: it is copied into storage, and hashed on the way, before it does.
+It is a copy because the account may go on writing to its own file.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class NodeFolder:
             return self._reject(path, "its bytes are not those that were announced")
         finally:
             os.close(handle)
-        path.unlink(missing_ok=True)
+        _remove(path)
         return True
 
     def sweep(self, now: float) -> int:
@@ -97,9 +97,15 @@ class NodeFolder:
 
     def _reject(self, path: Path, why: str) -> bool:
         log.warning("what came as %s is not taken: %s", path, why)
-        with contextlib.suppress(OSError):
-            path.unlink(missing_ok=True)
+        _remove(path)
         return False
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        log.error("%s cannot be removed: %s", path, error.strerror)
 
 
 def _chunks(handle: int) -> Iterator[bytes]:

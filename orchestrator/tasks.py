@@ -16,6 +16,9 @@ from orchestrator.settings import fleet_settings
 
 _LOOK_TIMEOUT = 3.0
 
+_CALLS_AT_ONCE = 8
+"""A cloud is asked for so much at the same time; the SDK keeps a connection for each."""
+
 
 @shared_task(name=TICK_TASK)
 def tick() -> dict[str, object]:
@@ -31,7 +34,8 @@ def sweep() -> int:
 
 def run_tick() -> TickReport:
     """One tick, also for the command line."""
-    return Reconciler(provider(fleet_settings()), DATABASE_CLOCK, site_up).tick()
+    cloud = provider(fleet_settings())
+    return Reconciler(cloud, DATABASE_CLOCK, site_up, at_once=_CALLS_AT_ONCE).tick()
 
 
 def site_up() -> bool:
