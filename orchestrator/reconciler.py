@@ -96,8 +96,9 @@ class Reconciler:
     def _begin(self) -> bool:
         now = self._clock.now()
         FleetState.objects.get_or_create(pk=1)
-        # No lease ends later than that, unless the clock was set back under its holder.
-        ended = Q(tick_until__lt=now) | Q(tick_until__gt=now + _TICK_LEASE)
+        # No lease ends much later than that, unless the clock was set back under its holder; a
+        # little later it may, for its holder may have renewed it since we looked at the clock.
+        ended = Q(tick_until__lt=now) | Q(tick_until__gt=now + 2 * _TICK_LEASE)
         free = Q(tick_until__isnull=True) | ended
         taken = FleetState.objects.filter(free, pk=1).update(
             tick_token=self._token, tick_until=now + _TICK_LEASE, tick_again=False
