@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test demo serve test lint lock soak bench-assembly bench-broker bench-tick clean
+.PHONY: help setup setup-test demo serve test lint lock soak bench-assembly bench-idle bench-broker bench-tick clean
 
 # Scripts in .venv/bin are run by its python, because a script's first line cannot hold every path:
 # a quote in the name of a folder above is enough to break it.
@@ -58,6 +58,9 @@ bench-broker: setup-test ## measure what is left after Redis is killed, flushed,
 
 bench-tick: setup-test ## measure a tick with 1,000 nodes and 100,000 jobs on PostgreSQL
 	.venv/bin/python -m tests.support.postgres -- .venv/bin/python -m benchmarks.tick $(ARGS)
+
+bench-idle: setup ## measure what the idle policy costs, beside fixed limits
+	.venv/bin/python -m benchmarks.idle $(ARGS)
 
 bench-assembly: setup ## measure how the dubbed track is put together
 	.venv/bin/python -m benchmarks.assembly $(ARGS)

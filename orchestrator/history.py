@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from orchestrator.models import Attempt, CloudOperation, LedgerEntry
+from orchestrator.policy import accuracy
 from orchestrator.policy import durations as policy
+from orchestrator.policy.accuracy import Accuracy, Told
 from orchestrator.policy.durations import Durations, Sample
 from orchestrator.settings import fleet_settings
 from orchestrator.states import AttemptOutcome, Cause, OperationKind
@@ -15,6 +17,7 @@ PROMISED_WAKE = timedelta(seconds=60)
 
 _LATEST_JOBS = 200
 _LATEST_WAKES = 20
+_LATEST_TOLD = 50
 
 
 def durations() -> Durations:
@@ -43,3 +46,33 @@ def usual_wake() -> timedelta | None:
     if not lengths or not CloudOperation.objects.filter(kind=OperationKind.UNSHELVE).exists():
         return None
     return lengths[len(lengths) // 2]
+
+
+def latest_wakes() -> tuple[timedelta, ...]:
+    """How long nodes took lately from being woken to ready, the shortest first."""
+    boots = LedgerEntry.objects.filter(cause=Cause.BOOT, ended_at__isnull=False)
+    return tuple(
+        sorted(
+            entry.ended_at - entry.started_at
+            for entry in boots.order_by("-started_at")[:_LATEST_WAKES]
+            if entry.ended_at is not None
+        )
+    )
+
+
+def estimate_accuracy() -> Accuracy | None:
+    """How good the estimates of the latest jobs were that went through in one attempt."""
+    latest = (
+        Attempt.objects.filter(
+            outcome=AttemptOutcome.SUCCEEDED, number=1, job__predicted_seconds__isnull=False
+        )
+        .select_related("job")
+        .order_by("-ended_at")[:_LATEST_TOLD]
+    )
+    return accuracy.accuracy(
+        [
+            Told(one.job.predicted_seconds, (one.ended_at - one.claimed_at).total_seconds())
+            for one in latest
+            if one.ended_at is not None and one.job.predicted_seconds is not None
+        ]
+    )

@@ -26,6 +26,21 @@ _CENT = Decimal("0.01")
 
 
 @dataclass(frozen=True, slots=True)
+class Billed:
+    """Time of one node with one cause and at one price, added up."""
+
+    node: UUID
+    cause: Cause
+    price_per_hour: Decimal
+    seconds: float
+
+    @property
+    def cost(self) -> Decimal:
+        """Not rounded: that is done once, when all is added up."""
+        return _exact(self.seconds, self.price_per_hour)
+
+
+@dataclass(frozen=True, slots=True)
 class Stretch:
     """Billed time with one cause. `end` is None while it lasts."""
 
@@ -141,6 +156,26 @@ def spent(start: datetime, now: datetime) -> Decimal:
     for stretch in stretches(across.exclude(ended_at__lte=start)):
         total += _exact(stretch.seconds(start, now), stretch.price_per_hour)
     return total
+
+
+def billed(start: datetime, end: datetime) -> tuple[Billed, ...]:
+    """What was billed between two moments, added up by the database as far as it can be."""
+    whole = LedgerEntry.objects.filter(started_at__gte=start, ended_at__lte=end)
+    sums = whole.values_list("node_id", "cause", "price_per_hour").annotate(
+        time=Sum(F("ended_at") - F("started_at"))
+    )
+    totals = {
+        (node, Cause(cause), price): time.total_seconds()
+        for node, cause, price, time in sums.order_by()
+    }
+    across = LedgerEntry.objects.filter(
+        Q(started_at__lt=start) | Q(ended_at__isnull=True) | Q(ended_at__gt=end)
+    )
+    for entry in across.filter(started_at__lt=end).exclude(ended_at__lte=start):
+        key = (entry.node_id, Cause(entry.cause), entry.price_per_hour)
+        [stretch] = stretches([entry])
+        totals[key] = totals.get(key, 0.0) + stretch.seconds(start, end)
+    return tuple(Billed(*key, seconds) for key, seconds in totals.items() if seconds > 0)
 
 
 def stretches(entries: Iterable[LedgerEntry]) -> tuple[Stretch, ...]:

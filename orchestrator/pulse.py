@@ -32,7 +32,6 @@ def beat(redis_url: str) -> bool:
             socket_timeout=_TIMEOUT,
             socket_connect_timeout=_TIMEOUT,
             retry=Retry(NoBackoff(), 0),
-            client_name="controller-pulse",
         ) as redis:
             redis.set(CONTROLLER_KEY, pulse.model_dump_json(), ex=KEPT_SECONDS)
     except (RedisError, OSError) as error:

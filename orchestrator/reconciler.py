@@ -15,7 +15,7 @@ from datetime import timedelta
 
 from django.db.models import Q
 
-from orchestrator import alerting, errands, jobs, store
+from orchestrator import alerting, errands, idle_limits, jobs, store
 from orchestrator.accounting import account_all
 from orchestrator.clock import Clock
 from orchestrator.cloud_calls import CloudCalls
@@ -130,7 +130,7 @@ class Reconciler:
         to_ask: list[Errand] = []
         for _ in range(_ROUNDS):
             self.still_mine()
-            fleet = fleet_view(self._clock.now())
+            fleet = idle_limits.learned(fleet_view(self._clock.now()))
             planned = plan(fleet)
             self._gates.forget_rings(fleet, planned)
             done = [

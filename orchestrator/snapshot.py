@@ -186,6 +186,10 @@ def _node(
         restarts=node.restarts,
         restarted_at=node.restarted_at,
         reachable=bool(node.address),
+        idle_limit=timedelta(seconds=node.idle_limit_seconds)
+        if node.idle_limit_seconds is not None
+        else None,
+        idle_limit_since=node.idle_limit_since,
         unsettled=unsettled,
     )
 

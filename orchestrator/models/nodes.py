@@ -61,6 +61,9 @@ class Node(StoredModel):
     busy_until = models.DateTimeField(null=True, blank=True)
     """When its last job ended, or was claimed."""
 
+    idle_limit_seconds = models.FloatField(null=True, blank=True)
+    """How long it may idle this time, and since when it does: learned once for each time."""
+    idle_limit_since = models.DateTimeField(null=True, blank=True)
     rung_at = models.DateTimeField(null=True, blank=True)
     """Since when an idle worker has been told of work and has not asked for it."""
     restarts = models.PositiveIntegerField(default=0)

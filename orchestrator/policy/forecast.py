@@ -1,18 +1,17 @@
-"""What a queued job waits for, in words. Pure."""
+"""What queued jobs wait for, in words. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 
 from orchestrator.policy.phase import Phase, phase
+from orchestrator.policy.schedule import Queued, Start, Via, schedule, serves_now
 from orchestrator.policy.views import FleetView, NodeView
-from orchestrator.states import Gate, Wanted
-
-_USUAL_WAKE = timedelta(seconds=60)
-"""Until a node has been woken once, this is what is promised."""
+from orchestrator.states import CloudStatus, Wanted
 
 
 class WaitingFor(StrEnum):
@@ -20,10 +19,17 @@ class WaitingFor(StrEnum):
 
     NOTHING = "nothing"
     RETRY = "retry"
+    BUDGET = "budget"
     WAKING = "waking"
     BOOTING = "booting"
     QUEUE = "queue"
     CAPACITY = "capacity"
+    BACKOFF = "backoff"
+    """A node could be had, and did not come up."""
+    QUARANTINE = "quarantine"
+    CLOUD = "cloud"
+    TROUBLE = "trouble"
+    """The only node there is awake, and of no use."""
     NO_NODE = "no_node"
     SLEEPING_FIRST = "sleeping_first"
 
@@ -37,54 +43,23 @@ class Waiting:
     seconds: float | None = None
 
 
-def waiting(
-    fleet: FleetView, not_before: datetime, ahead: int, usual_wake: timedelta | None
-) -> Waiting:
-    """Why a queued job is not running yet. `ahead`: queued jobs that go first."""
-    if not_before > fleet.now:
-        return _retry(not_before - fleet.now)
-    phases = {node.name: phase(node, fleet.policy, fleet.now) for node in fleet.nodes}
-    usable = [node for node in fleet.nodes if not node.parked and node.wanted is not Wanted.HELD]
-    wake = usual_wake or _USUAL_WAKE
-    if not usable:
-        return Waiting(
-            WaitingFor.NO_NODE,
-            "No GPU node is available: all are held by an operator, or none is set up.",
-        )
-    if any(phases[n.name] is Phase.IDLE and n.gate is Gate.OPEN for n in usable):
-        return Waiting(WaitingFor.QUEUE, "A GPU node is awake and takes it now.", 5.0)
-    if any(phases[n.name] is Phase.BOOTING for n in usable):
-        left = _left(usable, phases, wake, fleet.now)
-        return Waiting(
-            WaitingFor.BOOTING, f"The GPU node is starting, {about(left)}.", left.total_seconds()
-        )
-    if any(phases[n.name] is Phase.WORKING for n in usable):
-        first = "it is next" if ahead == 0 else f"{ahead} {_lessons(ahead)} before it"
-        return Waiting(WaitingFor.QUEUE, f"Waiting for the GPU node to be free: {first}.")
-    if any(phases[n.name] is Phase.WAKING for n in usable):
-        left = _left(usable, phases, wake, fleet.now)
-        return Waiting(
-            WaitingFor.WAKING, f"Waking a GPU node, {about(left)}.", left.total_seconds()
-        )
-    later = [n.not_before for n in usable if n.not_before and n.not_before > fleet.now]
-    # One that the cloud has not been asked about yet is most likely asleep.
-    asleep = [n for n in usable if phases[n.name] in (Phase.ASLEEP, Phase.UNKNOWN)]
-    if asleep and len(later) >= len(asleep):
-        left = min(later) - fleet.now
-        return Waiting(
-            WaitingFor.CAPACITY,
-            f"No GPU is free at the cloud: trying again in {about(left)}.",
-            (left + wake).total_seconds(),
-        )
-    if asleep:
-        return Waiting(
-            WaitingFor.WAKING, f"Waking a GPU node, {about(wake)}.", wake.total_seconds()
-        )
-    return Waiting(
-        WaitingFor.SLEEPING_FIRST,
-        "The GPU node was just being put to sleep; it is woken again right after.",
-        2 * wake.total_seconds(),
-    )
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """How the cloud stands to us. `full`: nodes that it had no GPU for when last asked."""
+
+    answers: bool = True
+    full: frozenset[str] = frozenset()
+
+
+def outlook(
+    fleet: FleetView, queue: Sequence[Queued], cloud: Cloud | None = None
+) -> tuple[Waiting, ...]:
+    """Why each of these jobs is not running yet. `queue`: all there are, in their order."""
+    said, ahead = [], 0
+    for job, start in zip(queue, schedule(fleet, queue), strict=True):
+        said.append(_waiting(fleet, job, start, ahead, cloud or Cloud()))
+        ahead += start is not None and job.not_before <= fleet.now
+    return tuple(said)
 
 
 def about(left: timedelta) -> str:
@@ -93,28 +68,125 @@ def about(left: timedelta) -> str:
     if seconds < 50:
         return f"about {max(5, 5 * round(seconds / 5))} s"
     minutes = max(1, round(seconds / 60))
-    return f"about {minutes} min"
+    if minutes < 90:
+        return f"about {minutes} min"
+    hours = round(minutes / 60)
+    return f"about {hours} h" if hours < 48 else f"about {round(hours / 24)} days"
 
 
-def _retry(left: timedelta) -> Waiting:
-    return Waiting(
-        WaitingFor.RETRY,
-        f"The last try did not succeed: trying again in {about(left)}.",
-        left.total_seconds(),
-    )
+def _waiting(
+    fleet: FleetView, job: Queued, start: Start | None, ahead: int, cloud: Cloud
+) -> Waiting:
+    if not job.urgent and fleet.policy.budget.exhausted(fleet.spent):
+        return Waiting(WaitingFor.BUDGET, _budget(fleet))
+    if job.not_before > fleet.now:
+        left = job.not_before - fleet.now
+        sentence = f"The last try did not succeed: trying again in {about(left)}."
+        begins = start.at - fleet.now if start is not None else left
+        return Waiting(WaitingFor.RETRY, sentence, begins.total_seconds())
+    if start is None:
+        return Waiting(WaitingFor.NO_NODE, _nobody(fleet, job.kind))
+    left = start.at - fleet.now
+    match start.via:
+        case Via.FREE:
+            sentence = "A GPU node is awake and takes it now."
+            return Waiting(WaitingFor.QUEUE, sentence, left.total_seconds())
+        case Via.BUSY:
+            return Waiting(WaitingFor.QUEUE, _busy(fleet, left, ahead), left.total_seconds())
+        case Via.BOOTING:
+            sentence = f"The GPU node is starting, {about(left)}."
+            return Waiting(WaitingFor.BOOTING, sentence, left.total_seconds())
+        case Via.WAKING:
+            return _waking(start, left, cloud)
+        case Via.LATER:
+            return _later(fleet, start, left, cloud)
 
 
-def _left(
-    nodes: Iterable[NodeView], phases: dict[str, Phase], wake: timedelta, now: datetime
-) -> timedelta:
-    """What is left of a usual waking, of the node that was woken first; never less than 5 s."""
-    begun = [
-        node.awake_since
-        for node in nodes
-        if node.awake_since and phases[node.name] in (Phase.BOOTING, Phase.WAKING)
+def _budget(fleet: FleetView) -> str:
+    budget, spent = fleet.policy.budget, fleet.spent
+    month = budget.month is not None and spent.month >= budget.month
+    period = "this month" if month else "today"
+    return f"The budget of {period} is spent: only urgent jobs are begun."
+
+
+def _busy(fleet: FleetView, left: timedelta, ahead: int) -> str:
+    several = sum(serves_now(node, fleet) for node in fleet.nodes) > 1
+    first = "it is next" if ahead == 0 else f"{ahead} {_lessons(ahead)} before it"
+    node = "a GPU node" if several else "the GPU node"
+    return f"Waiting for {node} to be free, {about(left)}: {first}."
+
+
+def _waking(start: Start, left: timedelta, cloud: Cloud) -> Waiting:
+    if not cloud.answers and start.node.operation is None:
+        return Waiting(
+            WaitingFor.CLOUD,
+            "The cloud does not answer at the moment: a GPU node is woken as soon as it does.",
+        )
+    return Waiting(WaitingFor.WAKING, f"Waking a GPU node, {about(left)}.", left.total_seconds())
+
+
+def _later(fleet: FleetView, start: Start, left: timedelta, cloud: Cloud) -> Waiting:
+    """Why nobody serves now, of the node that will be the first to."""
+    node, now, seconds = start.node, fleet.now, left.total_seconds()
+    where = phase(node, fleet.policy, now)
+    if node.quarantined_until is not None and node.quarantined(now):
+        sentence = (
+            "The GPU node lost two different jobs in a row and is given none for a while: "
+            f"trying again in {about(node.quarantined_until - now)}."
+        )
+        return Waiting(WaitingFor.QUARANTINE, sentence, seconds)
+    if node.not_before is not None and node.not_before > now and where is Phase.ASLEEP:
+        full = node.name in cloud.full
+        why = "No GPU is free at the cloud" if full else "The GPU node could not be woken"
+        return Waiting(
+            WaitingFor.CAPACITY if full else WaitingFor.BACKOFF,
+            f"{why}: trying again in {about(node.not_before - now)}.",
+            seconds,
+        )
+    match where:
+        case Phase.ASLEEP | Phase.RESERVED | Phase.UNKNOWN:
+            return _waking(start, left, cloud)
+        case Phase.SILENT:
+            sentence = "The GPU node does not answer: it is started anew if that goes on."
+            return Waiting(WaitingFor.TROUBLE, sentence, seconds)
+        case Phase.BROKEN:
+            sentence = "The GPU node is awake but cannot work: it is started anew if that goes on."
+            return Waiting(WaitingFor.TROUBLE, sentence, seconds)
+        case _:
+            return Waiting(
+                WaitingFor.SLEEPING_FIRST,
+                "The GPU node was just being put to sleep; it is woken again right after.",
+                seconds,
+            )
+
+
+def _nobody(fleet: FleetView, kind: str) -> str:
+    able = [node for node in fleet.nodes if node.serves(kind)]
+    if not fleet.nodes:
+        return "No GPU node is available: none is set up."
+    if not able:
+        return f"No GPU node is available: none does jobs of the kind “{kind}”."
+    reasons = Counter(_out_of_use(node) for node in able)
+    if len(able) == 1:
+        return f"No GPU node is available: it is {next(iter(reasons))}."
+    parts = [
+        f"{count} {'is' if count == 1 else 'are'} {reason}" for reason, count in reasons.items()
     ]
-    passed = now - min(begun) if begun else timedelta()
-    return max(wake - passed, timedelta(seconds=5))
+    return f"No GPU node is available: {', '.join(parts)}."
+
+
+def _out_of_use(node: NodeView) -> str:
+    if node.wanted is Wanted.HELD:
+        return "held by an operator"
+    if node.parked:
+        return "drained by an operator"
+    if node.cloud in (CloudStatus.DELETED, CloudStatus.SOFT_DELETED):
+        return "gone from the cloud"
+    if node.cloud is CloudStatus.ERROR:
+        return "in error at the cloud"
+    if node.locked:
+        return "locked by somebody at the cloud"
+    return "not running at the cloud"
 
 
 def _lessons(count: int) -> str:

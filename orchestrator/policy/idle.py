@@ -146,11 +146,12 @@ def _by_step(gaps: Sequence[Gap], rules: IdleRules) -> tuple[list[float], list[f
     """Weights of the gaps that ended in each step and of those cut short in it, and of all gaps.
 
     Gaps no longer than the shortest limit cost the same under every limit: they say nothing, and do
-    not make others older.
+    not make others older. Nor do those that were cut short before the first step was over.
     """
     step = _step(rules)
+    least = {True: rules.shortest + timedelta.resolution, False: rules.shortest + step}
     ended, cut, total = [0.0] * STEPS, [0.0] * STEPS, 0.0
-    telling = [gap for gap in gaps if gap.length > rules.shortest][-REMEMBERED:]
+    telling = [gap for gap in gaps if gap.length >= least[gap.ended]][-REMEMBERED:]
     for age, gap in enumerate(reversed(telling)):
         weight = 0.5 ** (age / HALF_LIFE)
         total += weight

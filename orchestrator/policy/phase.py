@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from gpu_node.contracts.node_api import WorkerState
@@ -90,6 +90,13 @@ def idle_since(node: NodeView) -> datetime | None:
     return max(node.ready_at, node.busy_until) if node.busy_until else node.ready_at
 
 
+def idle_limit(node: NodeView, policy: Policy) -> timedelta:
+    """How long the node may idle. It does not change while it does."""
+    if node.idle_limit is not None and node.idle_limit_since == idle_since(node):
+        return node.idle_limit
+    return policy.idle
+
+
 def boot_limit(node: NodeView, policy: Policy) -> datetime | None:
     """When a node that is being woken should have been ready; None when it is not awake."""
     if node.active_since is not None:
@@ -131,7 +138,7 @@ def account(node: NodeView, policy: Policy, now: datetime) -> Account:
             return Account(Cause.IDLE, now)
         case Phase.IDLE:
             since = idle_since(node)
-            limit = policy.idle + policy.tick
+            limit = idle_limit(node, policy) + policy.tick
             return _until(Cause.IDLE, (since or now) + limit, now)
         case _:
             return Account(Cause.FAILURE, now)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from gpu_node.contracts.node_api import WorkerState
-from orchestrator.policy.phase import boot_limit, idle_since
+from orchestrator.policy.phase import boot_limit, idle_limit, idle_since
 from orchestrator.policy.scaling import may_work, rings, spare, takes_work, wakes
 from orchestrator.policy.site import settled
 from orchestrator.policy.steps import (
@@ -227,7 +227,7 @@ def _idle_reason(
         return None
     if fleet.policy.budget.exhausted(fleet.spent):
         return Why.BUDGET
-    return Why.IDLE if fleet.now - since >= fleet.policy.idle else None
+    return Why.IDLE if fleet.now - since >= idle_limit(node, fleet.policy) else None
 
 
 def _deaf_step(node: NodeView, fleet: FleetView) -> Step | None:

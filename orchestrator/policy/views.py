@@ -27,7 +27,7 @@ class Policy:
     lease: timedelta
     heartbeat: timedelta
     idle: timedelta
-    """The idle limit that holds now, whichever policy it comes from."""
+    """How long a node may idle for which nothing else was learned."""
     boot: timedelta
     stop: timedelta
     tick: timedelta
@@ -118,6 +118,9 @@ class NodeView:
     restarted_at: datetime | None = None
     reachable: bool = False
     """Whether it could be reached over SSH."""
+    idle_limit: timedelta | None = None
+    """How long it may idle, if that was learned; counted from `idle_limit_since`."""
+    idle_limit_since: datetime | None = None
     unsettled: bool = False
     """Its ledger has stretches that were not compared with the cloud's own notes yet."""
 
