@@ -186,6 +186,26 @@ def test_what_is_not_understood_is_refused(api: Api, body: object, reason: str) 
     assert answer.json()["reason"] == reason
 
 
+@pytest.mark.parametrize("path", ["/claim", "/heartbeat"])
+def test_a_node_of_another_version_is_told_to_upgrade(api: Api, path: str) -> None:
+    answer = api.post(path, {**CLAIM, "contract_version": 2})
+    assert (answer.status_code, answer.json()["reason"]) == (426, "contract_unknown")
+
+
+def test_a_node_at_max_uptime_is_asked_for_its_job(api: Api, clock: ManualClock) -> None:
+    submitted(clock)
+    job = claim(api)
+    beat = {**DOCUMENT, "token": job.token}
+    for gate, why, wanted in (
+        (Gate.OPEN, "", False),
+        (Gate.DRAINING, "idle", False),
+        (Gate.DRAINING, "max_uptime", True),
+    ):
+        Node.objects.update(gate=gate, gate_why=why)
+        answer = api.post(f"/jobs/{job.job}/heartbeat", beat)
+        assert answer.json()["give_back"] is wanted
+
+
 def test_a_refusal_does_not_repeat_what_was_sent(api: Api, clock: ManualClock) -> None:
     submitted(clock)
     job = claim(api)

@@ -88,6 +88,8 @@ class Site:
         self.blobs: dict[str, bytes] = {}
         self.stop_ordered = False
         self.orders_claims = True
+        self.wants_back = False
+        """Whether the answer to a job's heartbeat asks for it to be given back."""
         self.link_generation = 0
         self.requests: list[str] = []
         self.on_request: Callable[[str], object] = lambda _: None
@@ -220,7 +222,7 @@ class Site:
         job.lapsed = job.lapsed or time.monotonic() > job.lease_until
         job.lease_until = time.monotonic() + self.lease
         job.beats.append(beat)
-        return JobOrders(downloads=self._downloads(job))
+        return JobOrders(downloads=self._downloads(job), give_back=self.wants_back)
 
     def _uploads(self, job: SiteJob, body: bytes) -> UploadReply:
         request = UploadRequest.model_validate_json(body)

@@ -97,6 +97,23 @@ def test_no_secret_is_in_a_report(desk: Desk, caplog: pytest.LogCaptureFixture) 
         assert secret not in said
 
 
+def test_a_job_that_is_wanted_back_is_given_back_and_gone_on_with_later(desk: Desk) -> None:
+    """As at max uptime: what is done of it stays, and it counts as no failure."""
+    text = desk.text("one", "two", "wait here")
+    job = text.submit(desk.site)
+    text.close_gate()
+    thread = desk.begin()
+    wait_for(lambda: job.beats and job.beats[-1].steps >= 5)
+    desk.site.wants_back = True
+    assert desk.ended(thread) is Outcome.RELEASED
+    assert (job.releases, job.failures) == (1, [])
+    desk.site.wants_back = False
+    text.open_gate()
+    assert desk.do() is Outcome.SUCCEEDED
+    # Only the line that was being counted was begun again.
+    assert (len(text.counted()), len(set(text.counted()))) == (4, 3)
+
+
 @pytest.mark.parametrize(
     ("happens", "outcome", "kept"),
     [
