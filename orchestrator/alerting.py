@@ -10,7 +10,7 @@ from orchestrator import store
 from orchestrator.clock import Clock
 from orchestrator.models import Alert, FleetState, LedgerEntry, Node
 from orchestrator.policy import alerts
-from orchestrator.policy.alerts import CloudTrouble, Raised
+from orchestrator.policy.alerts import CloudTrouble, Raised, Stranger
 from orchestrator.policy.views import FleetView
 
 log = logging.getLogger(__name__)
@@ -53,16 +53,17 @@ def _raise(raised: Raised, now: datetime) -> None:
 
 
 def _wrong(fleet: FleetView) -> tuple[Raised, ...]:
+    state = FleetState.objects.filter(pk=1).first() or FleetState()
     open_entries = LedgerEntry.objects.filter(ended_at__isnull=True).select_related("node")
     return alerts.alerts(
         fleet,
-        _trouble(),
+        _trouble(state),
         {entry.node.name: entry.started_at for entry in open_entries},
+        [Stranger(one["name"], one["times"]) for one in state.strangers.values()],
     )
 
 
-def _trouble() -> CloudTrouble | None:
-    state = FleetState.objects.filter(pk=1).exclude(cloud_error="").first()
-    if state is None or state.cloud_error_since is None:
+def _trouble(state: FleetState) -> CloudTrouble | None:
+    if not state.cloud_error or state.cloud_error_since is None:
         return None
     return CloudTrouble(state.cloud_error, state.cloud_sentence, state.cloud_error_since)

@@ -39,7 +39,8 @@ class CloudLook:
         FleetState.objects.filter(pk=1).exclude(cloud_error="").update(
             cloud_error="", cloud_sentence="", cloud_error_since=None
         )
-        self._note(servers, asked_at)
+        known = self._note(servers, asked_at)
+        _note_strangers([server for server in servers if server.server_id not in known])
         return ""
 
     def _note_trouble(self, error: CloudError, now: datetime) -> None:
@@ -47,7 +48,8 @@ class CloudLook:
         row.update(cloud_error=error.kind, cloud_sentence=error.sentence[:_LONGEST_FAULT])
         row.filter(cloud_error_since__isnull=True).update(cloud_error_since=now)
 
-    def _note(self, servers: Sequence[ServerFacts], asked_at: datetime) -> None:
+    def _note(self, servers: Sequence[ServerFacts], asked_at: datetime) -> frozenset[str]:
+        """Write down what is new; the ids of the servers that are nodes."""
         by_id = {server.server_id: server for server in servers}
         nodes = list(Node.objects.all())
         _link(nodes, servers)
@@ -67,6 +69,7 @@ class CloudLook:
             NodeEvent.objects.bulk_create(events)
         Node.objects.filter(pk__in=[node.pk for node in linked]).update(cloud_seen_at=asked_at)
         _note_awake(linked, asked_at)
+        return frozenset(node.server_id for node in linked)
 
 
 def _link(nodes: Iterable[Node], servers: Iterable[ServerFacts]) -> None:
@@ -87,6 +90,23 @@ def _note_awake(nodes: Iterable[Node], asked_at: datetime) -> None:
     if new:
         Node.objects.filter(pk__in=new, active_since__isnull=True).update(active_since=asked_at)
         Node.objects.filter(pk__in=new, awake_since__isnull=True).update(awake_since=asked_at)
+
+
+def _note_strangers(servers: Sequence[ServerFacts]) -> None:
+    """Servers that cost money and are nobody's: counted, for one may just be being enrolled."""
+    state = FleetState.objects.filter(pk=1).first()
+    if state is None or not (servers or state.strangers):
+        return
+    seen = {
+        server.server_id: {
+            "name": server.name,
+            "status": server.status,
+            "times": min(state.strangers.get(server.server_id, {"times": 0})["times"] + 1, 1000),
+        }
+        for server in servers
+    }
+    if seen != state.strangers:
+        FleetState.objects.filter(pk=1).update(strangers=seen)
 
 
 def _status(server: ServerFacts | None) -> CloudStatus:

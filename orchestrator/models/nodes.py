@@ -204,6 +204,10 @@ class FleetState(StoredModel):
     """What kind of trouble there is with the cloud; empty when it answers."""
     cloud_sentence = models.CharField(max_length=500, blank=True)
     cloud_error_since = models.DateTimeField(null=True, blank=True)
+    strangers: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(
+        default=dict, blank=True
+    )
+    """Servers of the fleet that are no node: their names by id, and how often they were seen."""
 
     class Meta:
         verbose_name_plural = "fleet state"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -28,6 +28,8 @@ class AlertKind(StrEnum):
     SERVER_ERROR = "server_error"
     """In a status that only a person can bring it out of."""
     SERVER_GONE = "server_gone"
+    SERVER_UNKNOWN = "server_unknown"
+    """The cloud has a server of the fleet that is no node."""
     LOCKED = "locked"
     HELD = "held"
     QUARANTINED = "quarantined"
@@ -60,16 +62,30 @@ class CloudTrouble:
     since: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """A server of the fleet that is no node, and at how many looks in a row it was there."""
+
+    name: str
+    times: int
+
+
+_SIGHTINGS = 2
+"""What was seen once may be somebody's work in progress."""
+
+
 def alerts(
     fleet: FleetView,
     trouble: CloudTrouble | None,
     cause_since: Mapping[str, datetime],
+    strangers: Iterable[Stranger] = (),
 ) -> tuple[Raised, ...]:
     """What is wrong now. `cause_since`: since when each node's billed time has had its cause."""
     return (
         *(one for node in fleet.nodes for one in _of_node(node, fleet, cause_since)),
         *_of_cloud(fleet, trouble),
         *_of_budget(fleet),
+        *_of_strangers(strangers),
     )
 
 
@@ -130,6 +146,16 @@ def _of_cloud(fleet: FleetView, trouble: CloudTrouble | None) -> Iterator[Raised
     if fleet.queued and asleep and len(asleep) == len(fleet.nodes) and len(waiting) == len(asleep):
         yield Raised(
             AlertKind.NO_CAPACITY, FLEET, "Jobs wait, and no node can be woken at the moment."
+        )
+
+
+def _of_strangers(strangers: Iterable[Stranger]) -> Iterator[Raised]:
+    for name in sorted({one.name for one in strangers if one.times >= _SIGHTINGS}):
+        yield Raised(
+            AlertKind.SERVER_UNKNOWN,
+            name,
+            f"The cloud has a server {name} of this fleet that is no node, and may cost money: "
+            "enrol it, or delete it.",
         )
 
 

@@ -58,3 +58,24 @@ def test_what_happens_again_is_said_again(clock: ManualClock, node: Node, heard:
     tick(clock, servers=1)
     assert heard.count(AlertKind.SERVER_GONE) == 2
     assert Alert.objects.filter(cleared_at=None).count() == 1
+
+
+def test_a_server_that_is_no_node_is_mentioned_when_it_is_seen_again(
+    clock: ManualClock, heard: list[str]
+) -> None:
+    """Reported first: nothing is ever done to a server that nobody has enrolled."""
+    tick(clock, servers=1)
+    assert heard == []
+    tick(clock, servers=1)
+    assert heard == [AlertKind.SERVER_UNKNOWN]
+    assert "gpu-0000" in Alert.objects.get().sentence
+    Node.objects.create(name="gpu-0000", created_at=clock.now())
+    tick(clock, servers=1)
+    assert Node.objects.get().server_id == "server-0"
+    assert not Alert.objects.filter(cleared_at=None).exists()
+
+
+def test_one_that_was_there_for_a_moment_is_not(clock: ManualClock, heard: list[str]) -> None:
+    for servers in (1, 0, 1, 0):
+        tick(clock, servers)
+    assert heard == []
