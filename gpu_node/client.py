@@ -87,7 +87,7 @@ class Timeouts:
 
 _QUICK = Timeouts(connect=2.0, read=3.0)
 _THOROUGH = Timeouts(read=60.0)
-"""The server looks at every output before it accepts a result."""
+"""The server looks at every output before it accepts a result, or takes over what came by SFTP."""
 
 
 class _Bearer(AuthBase):
@@ -119,7 +119,7 @@ class NodeClient:
         return self._ask(_job(job, "heartbeat"), beat, JobOrders)
 
     def uploads(self, job: str, request: UploadRequest) -> UploadReply:
-        return self._ask(_job(job, "uploads"), request, UploadReply)
+        return self._ask(_job(job, "uploads"), request, UploadReply, _THOROUGH)
 
     def complete(self, job: str, completion: Completion) -> None:
         self._tell(_job(job, "complete"), completion, _THOROUGH)

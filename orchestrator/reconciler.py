@@ -15,7 +15,7 @@ from datetime import timedelta
 
 from django.db.models import Q
 
-from orchestrator import alerting, errands, idle_limits, jobs, store
+from orchestrator import alerting, errands, idle_limits, jobs, node_logs, store
 from orchestrator.accounting import account_all
 from orchestrator.clock import Clock
 from orchestrator.cloud_calls import CloudCalls
@@ -23,6 +23,7 @@ from orchestrator.cloud_look import CloudLook
 from orchestrator.errands import Errand
 from orchestrator.gates import Gates, Shell, no_shell
 from orchestrator.models import FleetState
+from orchestrator.node_logs import LogOf
 from orchestrator.policy import site, steps
 from orchestrator.policy.planner import plan
 from orchestrator.providers.port import Provider
@@ -55,7 +56,7 @@ class Reconciler:
     """One tick after another.
 
     `site_up` looks whether nodes can reach the main server; `at_once`: how many calls to the cloud
-    may be under way together; `shell` restarts a worker over SSH.
+    may be under way together; `shell` restarts a worker over SSH, `log_of` fetches its log.
     """
 
     def __init__(
@@ -66,10 +67,12 @@ class Reconciler:
         *,
         at_once: int = 1,
         shell: Shell = no_shell,
+        log_of: LogOf | None = None,
     ) -> None:
         self._clock = clock
         self._site_up = site_up
         self._at_once = at_once
+        self._log_of = log_of
         self._token = secrets.token_hex(16)
         self._look = CloudLook(provider, clock, self.still_mine)
         self._calls = CloudCalls(provider, clock, self._token)
@@ -143,6 +146,8 @@ class Reconciler:
             if not any(_leads_on(step) for step in done):
                 break
         alerting.bring_up_to_date(self._clock, fleet)
+        if self._log_of is not None:
+            to_ask += node_logs.fetch(self._log_of, self._clock)
         return to_ask
 
     def _look_at_site(self) -> None:

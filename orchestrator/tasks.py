@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import time
 from dataclasses import asdict
 
 import requests
 from celery import shared_task
 
-from orchestrator import blobs
+from orchestrator import blobs, pulse, sftp_links
 from orchestrator.clock import DATABASE_CLOCK
 from orchestrator.doorbell import TICK_TASK
+from orchestrator.gates import Shell, no_shell
+from orchestrator.node_logs import LogOf
 from orchestrator.providers import provider
 from orchestrator.reconciler import Reconciler, TickReport
 from orchestrator.settings import fleet_settings
@@ -34,8 +38,30 @@ def sweep() -> int:
 
 def run_tick() -> TickReport:
     """One tick, also for the command line."""
-    cloud = provider(fleet_settings())
-    return Reconciler(cloud, DATABASE_CLOCK, site_up, at_once=_CALLS_AT_ONCE).tick()
+    settings = fleet_settings()
+    shell, log_of = _over_ssh()
+    report = Reconciler(
+        provider(settings),
+        DATABASE_CLOCK,
+        site_up,
+        at_once=_CALLS_AT_ONCE,
+        shell=shell,
+        log_of=log_of,
+    ).tick()
+    sftp_links.sweep(time.time())
+    pulse.beat(settings.redis_url.get_secret_value())
+    return report
+
+
+def _over_ssh() -> tuple[Shell, LogOf | None]:
+    """What can be done on the nodes over SSH: nothing where it is not set up."""
+    if not os.environ.get("FLEET_SSH_KEY_FILE"):
+        return no_shell, None
+    # Only here: paramiko is large, and many installations do without.
+    from orchestrator.ssh import FetchLog, RestartWorker, node_shell, ssh_settings
+
+    shell = node_shell(ssh_settings())
+    return (RestartWorker(shell), FetchLog(shell)) if shell else (no_shell, None)
 
 
 def site_up() -> bool:

@@ -42,8 +42,10 @@ browsers=(chromium chromium-browser google-chrome)
 case ${1-} in
 '') ;;
 test)
+    lists+=(requirements/system-test.txt)
+    programs+=("/usr/sbin/sshd|sshd" ssh-keygen)
     if ! on_ubuntu; then
-        lists+=(requirements/system-test.txt)
+        lists+=(requirements/system-browser.txt)
         programs+=("$(IFS='|' && printf '%s' "${browsers[*]}")" chromedriver)
     elif ! one_is_there "${browsers[@]}"; then
         say "there is no Chromium: \`snap install chromium\` brings it for the test in a browser"
@@ -157,6 +159,18 @@ apt_plan() {
         -o Debug::NoLocking=1 "$@" 2>&1 || true
 }
 
+# Debian starts a server that it installs. The tests run sshd themselves, on a port of their own; a
+# machine that had none must not have one on port 22 because of them.
+keep_sshd_off() {
+    local unit
+    [[ -d /etc/systemd ]] || return 0
+    as_root mkdir -p /etc/systemd/system
+    for unit in ssh.service ssh.socket; do
+        [[ -e /etc/systemd/system/$unit ]] || as_root ln -s /dev/null "/etc/systemd/system/$unit"
+    done
+    say "ssh.service stays off: the tests need sshd only as a program (systemctl unmask ssh)"
+}
+
 install_packages() {
     local -a missing=("$@")
     local plan size='' log by_hand
@@ -184,6 +198,7 @@ install_packages() {
         -e 's/^(Need to get|  Download size:) ([0-9.,]+ [kMG]?B).*/\2 to download/p' \
         -e 's/^(After this operation,|  Space needed:) ([0-9.,]+ [kMG]?B).*/\2 on disk/p' \
         <<<"$plan" | paste -sd, | sed 's/,/, /')
+    if [[ " ${missing[*]} " == *" openssh-server "* ]]; then keep_sshd_off; fi
     say "installing system packages: ${missing[*]}${size:+ ($size, with what they depend on)}"
 
     if ! apt_quiet install --no-install-recommends "${missing[@]}" >"$log" 2>&1; then

@@ -9,12 +9,25 @@ import pytest
 
 from campus.site_settings import SiteSettings
 from gpu_node.contracts.settings import Settings
+from gpu_node.guard.settings import GuardSettings
 from gpu_node.worker.settings import NodeSettings
+from orchestrator.deadman.settings import DeadmanSettings
 from orchestrator.providers.local_host import HostSettings
 from orchestrator.settings import FleetSettings
+from orchestrator.sftp_settings import TransferSettings
+from orchestrator.ssh import SshSettings
 
 PAGE = (Path(__file__).parents[1] / "docs" / "settings.md").read_text(encoding="utf-8")
-ALL = (SiteSettings, FleetSettings, HostSettings, NodeSettings)
+ALL = (
+    SiteSettings,
+    FleetSettings,
+    HostSettings,
+    NodeSettings,
+    SshSettings,
+    TransferSettings,
+    DeadmanSettings,
+    GuardSettings,
+)
 
 
 def rows() -> dict[str, tuple[str, ...]]:

@@ -8,21 +8,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-import requests
-
 from gpu_node import backoff
 from gpu_node.artefacts import digest_file, is_disk_full
-from gpu_node.client import NotUnderstood, SiteAway, Timeouts, away, new_session, not_now
+from gpu_node.client import NotUnderstood, SiteAway
 from gpu_node.contracts.blobs import Blob
 from gpu_node.contracts.errors import DubfleetError, Reason, disk_full
-from gpu_node.transfers.basics import MOST_REFUSED, PIECE_BYTES, Expired, Share, Wait, nobody
+from gpu_node.transfers.basics import (
+    MOST_REFUSED,
+    Coming,
+    Damaged,
+    Expired,
+    Missing,
+    Share,
+    Wait,
+)
+from gpu_node.transfers.ways import Ways
 
-_TIMEOUTS = Timeouts(read=15.0)
 _MOST_ODD = 20
-
-
-class _Damaged(Exception):
-    """What came is not what was announced."""
 
 
 class Fetching:
@@ -33,14 +35,19 @@ class Fetching:
     """
 
     def __init__(
-        self, blob: Blob, target: Path, link: Callable[[], str | None], renew: Callable[[], bool]
+        self,
+        blob: Blob,
+        target: Path,
+        link: Callable[[], str | None],
+        renew: Callable[[], bool],
+        ways: Ways | None = None,
     ) -> None:
         self._blob = blob
         self._target = target
         self._part = target.with_name(f"{target.name}.part")
         self._link = link
         self._renew = renew
-        self._session = new_session()
+        self._ways = ways or Ways()
         self._troubles: Counter[type[Exception]] = Counter()
 
     def run(self, wait: Wait, share: Share) -> None:
@@ -52,10 +59,10 @@ class Fetching:
                 self._piece(wait, share)
                 self._finish()
                 return
-            except (SiteAway, Expired, _Damaged) as trouble:
-                if self._there() > before and not isinstance(trouble, _Damaged):
+            except (SiteAway, Expired, Damaged) as trouble:
+                if self._there() > before and not isinstance(trouble, Damaged):
                     # Pieces come: only what they add up to may still be wrong every time.
-                    self._troubles = Counter({_Damaged: self._troubles[_Damaged]})
+                    self._troubles = Counter({Damaged: self._troubles[Damaged]})
                     attempt = 0
                 self._judge(trouble)
                 asked = trouble.asked if isinstance(trouble, SiteAway) else None
@@ -83,55 +90,19 @@ class Fetching:
         url = self._link()
         if url is None:
             raise Expired
-        headers = {"Accept-Encoding": "identity"}
-        if there:
-            headers["Range"] = f"bytes={there}-"
-        try:
-            with self._session.get(
-                url,
-                headers=headers,
-                timeout=_TIMEOUTS.pair,
-                allow_redirects=False,
-                stream=True,
-                auth=nobody,
-            ) as answer:
-                self._require_bytes(answer, there)
-                from_start = answer.status_code == requests.codes.ok
-                with self._part.open("wb" if from_start else "ab") as file:
-                    self._write(answer, file, 0 if from_start else there, wait, share)
-        except requests.RequestException as error:
-            raise away(error) from None
+        with (
+            self._ways.of(url).fetch(url, self._blob, there) as coming,
+            self._part.open("ab" if coming.offset else "wb") as file,
+        ):
+            self._write(coming, file, wait, share)
 
-    def _require_bytes(self, answer: requests.Response, there: int) -> None:
-        status = answer.status_code
-        if status == requests.codes.ok:
-            return
-        if status == requests.codes.partial:
-            if answer.headers.get("Content-Range", "").startswith(f"bytes {there}-"):
-                return
-            raise NotUnderstood("The main server sent another part of a file than was asked for.")
-        if status == requests.codes.forbidden:
-            raise Expired
-        if status in (requests.codes.not_found, requests.codes.gone):
-            raise DubfleetError(
-                Reason.INPUT_LOST,
-                "A file of this job is not on the main server any more: upload it again.",
-            )
-        if status == requests.codes.requested_range_not_satisfiable:
-            self._part.unlink(missing_ok=True)
-            raise _Damaged
-        raise not_now(answer, "a download") or NotUnderstood(
-            f"The main server answered a download with {status}."
-        )
-
-    def _write(
-        self, answer: requests.Response, file: BinaryIO, size: int, wait: Wait, share: Share
-    ) -> None:
-        for piece in answer.iter_content(PIECE_BYTES):
+    def _write(self, coming: Coming, file: BinaryIO, wait: Wait, share: Share) -> None:
+        size = coming.offset
+        for piece in coming.pieces:
             wait(0)
             size += len(piece)
             if size > self._blob.size:
-                raise _Damaged
+                raise Damaged
             file.write(piece)
             share(size / self._blob.size)
         if size < self._blob.size:
@@ -140,7 +111,7 @@ class Fetching:
     def _finish(self) -> None:
         """Give the file its name if it is what was announced; begin anew if not."""
         if digest_file(self._part) != self._blob.digest:
-            raise _Damaged
+            raise Damaged
         self._part.replace(self._target)
 
     def _judge(self, trouble: Exception) -> None:
@@ -149,14 +120,19 @@ class Fetching:
         count = self._troubles[type(trouble)]
         if isinstance(trouble, Expired):
             if count >= MOST_REFUSED:
+                if isinstance(trouble, Missing):
+                    raise DubfleetError(
+                        Reason.INPUT_LOST,
+                        "A file of this job is not on the main server any more: upload it again.",
+                    )
                 raise DubfleetError(
                     Reason.INTERNAL,
                     "The main server refuses to hand out this job's files: look at its log.",
                 )
             if not self._renew():
                 # It is the site that is away now: that does not count.
-                self._troubles[Expired] -= 1
-        elif isinstance(trouble, _Damaged):
+                self._troubles[type(trouble)] -= 1
+        elif isinstance(trouble, Damaged):
             self._part.unlink(missing_ok=True)
             if count >= MOST_REFUSED:
                 raise DubfleetError(

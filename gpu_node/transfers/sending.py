@@ -5,38 +5,34 @@ from __future__ import annotations
 import contextlib
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-import requests
-
 from gpu_node import backoff
-from gpu_node.client import SiteAway, Timeouts, away, new_session, not_now, refusal
+from gpu_node.client import SiteAway
 from gpu_node.contracts.blobs import Blob
 from gpu_node.contracts.errors import DubfleetError, Reason
-from gpu_node.contracts.node_api import RefusalReason
-from gpu_node.transfers.basics import MOST_REFUSED, PIECE_BYTES, Expired, Share, Wait, nobody
-
-_TIMEOUTS = Timeouts(read=60.0)
-"""The server writes a file to its disk for good before it answers."""
+from gpu_node.transfers.basics import MOST_REFUSED, Body, Expired, NotKept, Share, Wait
+from gpu_node.transfers.ways import Ways
 
 
 class Sending:
     """Files on their way to the server, each until it is kept there.
 
-    `ask` gives a signed URL for each digest that the server lacks.
+    `ask` gives a link for each digest that the server lacks.
     """
 
     def __init__(
         self,
         files: Mapping[Blob, Path],
         ask: Callable[[tuple[Blob, ...]], Mapping[str, str]],
+        ways: Ways | None = None,
     ) -> None:
         self._files = {blob.digest: (blob, path) for blob, path in files.items()}
         self._blobs = tuple(files)
         self._ask = ask
-        self._session = new_session()
+        self._ways = ways or Ways()
         self._vain: Counter[str] = Counter()
         """How often a file was answered, and yet is not there."""
 
@@ -67,69 +63,14 @@ class Sending:
                 Reason.INTERNAL, "The main server does not keep a result that was sent to it."
             )
         blob, path = self._files[digest]
-        with contextlib.closing(_Body(path, blob.size, wait, sent)) as body:
-            answer = self._put(url, body)
-        later = not_now(answer, "an upload")
-        if later is not None:
-            raise later
-        self._vain[digest] += 1
-        self._judge(answer)
-
-    def _put(self, url: str, body: _Body) -> requests.Response:
         try:
-            return self._session.put(
-                url,
-                # An empty stream would be sent in chunks, without a length.
-                data=body if len(body) else b"",
-                headers={"Content-Type": "application/octet-stream"},
-                timeout=_TIMEOUTS.pair,
-                allow_redirects=False,
-                auth=nobody,
-            )
-        except requests.RequestException as error:
-            raise away(error) from None
-
-    def _judge(self, answer: requests.Response) -> None:
-        if 200 <= answer.status_code < 300:
-            return
-        if answer.status_code == requests.codes.forbidden:
-            raise Expired
-        said = refusal(answer)
-        if said is None or said.reason is RefusalReason.BLOB_DIFFERS:
-            # Damaged on its way, or somebody else answered.
-            raise SiteAway(f"The main server did not take a file: {answer.status_code}.")
-        raise DubfleetError(
-            Reason.INTERNAL, f"The main server did not take a result: {said.sentence}"
-        )
+            with contextlib.closing(Body(path, blob.size, wait, sent)) as body:
+                self._ways.of(url).send(url, blob, body)
+        except (NotKept, Expired):
+            self._vain[digest] += 1
+            raise
+        self._vain[digest] += 1
 
 
 def _tell_sent(share: Share, total: int, before: int, sent: int) -> None:
     share((before + sent) / total)
-
-
-class _Body:
-    """A file as the body of a request, read piece by piece. `sent` is told how many bytes went."""
-
-    def __init__(self, path: Path, size: int, wait: Wait, sent: Callable[[int], None]) -> None:
-        self._file = path.open("rb")
-        self._size = size
-        self._read = 0
-        self._wait = wait
-        self._tell = sent
-
-    def close(self) -> None:
-        self._file.close()
-
-    def __len__(self) -> int:
-        return self._size
-
-    def __iter__(self) -> Iterator[bytes]:
-        while piece := self.read(PIECE_BYTES):
-            yield piece
-
-    def read(self, size: int = -1) -> bytes:
-        self._wait(0)
-        piece = self._file.read(size)
-        self._read += len(piece)
-        self._tell(self._read)
-        return piece

@@ -22,6 +22,7 @@ from gpu_node.cost import Cost, peak_memory_mb
 from gpu_node.kinds.kind import Kind, open_job
 from gpu_node.runner import run_graph
 from gpu_node.transfers.fetching import Fetching
+from gpu_node.transfers.ways import Ways
 from gpu_node.worker.folders import JobFolder, Pending, WorkFolder
 from gpu_node.worker.lease import Dropped, Lease, Why
 from gpu_node.worker.progress import DOWNLOAD
@@ -56,6 +57,8 @@ class Bench:
     kinds: Mapping[str, Kind[Any]]
     stopping: Callable[[], bool]
     secrets: tuple[str, ...] = ()
+    ways: Ways | None = None
+    """How files travel; over HTTPS only if nothing is said."""
 
     def do(self, claimed: ClaimedJob) -> Outcome:
         """Do a job that was claimed. Raises ValueError for a job that cannot have a folder."""
@@ -93,7 +96,14 @@ class _Attempt:
 
     @property
     def reporter(self) -> Reporter:
-        return Reporter(self.bench.client, self.folder, self.lease, self.token, self.bench.secrets)
+        return Reporter(
+            self.bench.client,
+            self.folder,
+            self.lease,
+            self.token,
+            self.bench.secrets,
+            self.bench.ways,
+        )
 
     def run(self, result: Callable[[], Pending], *, again: bool) -> Outcome:
         """Get the result, hand it in, and clear up: the lease is renewed all the while."""
@@ -160,7 +170,11 @@ class _Attempt:
             if not self._is_here(paths[name], blob):
                 share = partial(_tell_part, tell, done, blob.size, total)
                 fetching = Fetching(
-                    blob, paths[name], partial(self.lease.link, name), self.lease.beat
+                    blob,
+                    paths[name],
+                    partial(self.lease.link, name),
+                    self.lease.beat,
+                    self.bench.ways,
                 )
                 fetching.run(self.lease.pause, share)
             done += blob.size

@@ -5,17 +5,18 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from gpu_node import __version__
 from gpu_node.client import NodeClient, Refused, SiteAway
 from gpu_node.contracts.errors import DubfleetError
-from gpu_node.contracts.node_api import NodeBeat, NodeOrders, WorkerState
+from gpu_node.contracts.node_api import GpuFacts, NodeBeat, NodeOrders, WorkerState
 from gpu_node.kinds.kind import Kind
 from gpu_node.worker.board import Board
 from gpu_node.worker.forking import FORK_GATE
+from gpu_node.worker.selftest import Check, first_fault
 
 log = logging.getLogger(__name__)
 
@@ -51,8 +52,20 @@ def should_ring(now: Situation) -> bool:
     return now.results or (now.state is WorkerState.READY and (now.ordered or now.wanted))
 
 
-def examine(kinds: Mapping[str, Kind[Any]]) -> str:
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What the worker can see of where it runs."""
+
+    checks: tuple[Check, ...] = ()
+    gpu: Callable[[], GpuFacts | None] = lambda: None
+    job: Callable[[], str | None] = lambda: None
+    """What is being worked on."""
+
+
+def examine(kinds: Mapping[str, Kind[Any]], checks: Iterable[Check] = ()) -> str:
     """Why this machine cannot work, in a sentence; empty when it can."""
+    if fault := first_fault(checks):
+        return fault
     for kind in kinds.values():
         try:
             kind.check()
@@ -86,12 +99,17 @@ class Beats:
         kinds: Mapping[str, Kind[Any]],
         board: Board,
         bells: Bells,
+        pulse: Callable[[], None] = lambda: None,
+        machine: Machine = Machine(),  # it is frozen
     ) -> None:
+        """`pulse` tells the guards that we are here; whatever it meets, it comes back soon."""
         self._client = client
         self._boot_id = boot_id
         self._kinds = kinds
         self._board = board
         self._bells = bells
+        self._pulse = pulse
+        self._machine = machine
         self._fault = ""
         self._examine_at = 0.0
         self._every = FIRST_SECONDS
@@ -153,7 +171,7 @@ class Beats:
             self._wanted = False
 
     def _examine(self) -> None:
-        fault = examine(self._kinds)
+        fault = examine(self._kinds, self._machine.checks)
         if fault != self._fault:
             log.warning("%s", fault or "The engines are there again.")
         self._fault = fault
@@ -172,6 +190,8 @@ class Beats:
             program_version=__version__,
             kinds=tuple(sorted(self._kinds)),
             busy=self._board.busy,
+            job=self._machine.job(),
+            gpu=self._machine.gpu(),
             sentence=self._fault[:500],
         )
 
@@ -190,11 +210,12 @@ class Beats:
 
     def _run(self) -> None:
         while not self._gone.is_set():
-            try:
-                with FORK_GATE:
-                    self.turn()
-            except Exception:  # without this thread the worker would be taken for dead
-                log.exception("a heartbeat failed")
+            for beat in (self.turn, self._pulse):
+                try:
+                    with FORK_GATE:
+                        beat()
+                except Exception:  # without this thread the worker would be taken for dead
+                    log.exception("a heartbeat failed")
             self._rest()
 
     def _rest(self) -> None:

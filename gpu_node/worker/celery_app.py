@@ -14,6 +14,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import IO, Any
 
 import click
@@ -26,10 +27,13 @@ from gpu_node.contracts.node_api import DOORBELL_SECONDS, NODE_QUEUE_PREFIX, WOR
 from gpu_node.contracts.settings import SettingError
 from gpu_node.kinds.kind import Kind
 from gpu_node.redaction import redact_http_logs
-from gpu_node.worker.attempt import Bench
-from gpu_node.worker.beats import Beats, Bells
+from gpu_node.transfers.ways import Ways
+from gpu_node.worker.beats import Beats, Bells, Machine
 from gpu_node.worker.board import Board
 from gpu_node.worker.folders import WorkFolder
+from gpu_node.worker.gpu import Gpu
+from gpu_node.worker.pulse import Desk, Occupation, PulseWriter, SeenBench
+from gpu_node.worker.selftest import checks
 from gpu_node.worker.settings import NodeSettings, node_settings
 from gpu_node.worker.work import Terminated, work
 
@@ -140,6 +144,7 @@ class _Life:
     lock: IO[str]
     """Children hold it too: a new worker waits until the last of them is gone."""
     board: Board
+    desk: Desk
     beats: Beats
 
 
@@ -163,10 +168,21 @@ class _Host:
         except DubfleetError as error:
             raise SystemExit(error.sentence) from None
         folders.tidy(time.time())
-        board, boot_id = Board(), uuid.uuid4().hex
+        board, desk, boot_id = Board(), Desk(), uuid.uuid4().hex
         bells = Bells(ring=self._ring, leave=_leave, results=lambda: bool(folders.results()))
-        beats = Beats(_client(settings), boot_id, self._kinds, board, bells)
-        self._life = _Life(os.getpid(), boot_id, folders, lock, board, beats)
+        pulse = PulseWriter(
+            settings.node_name,
+            boot_id,
+            settings.redis_url.get_secret_value(),
+            settings.node_work_folder,
+            lambda: _occupation(board, desk, folders),
+        )
+        gpu = Gpu()
+        machine = Machine(
+            checks=checks(settings.wants, gpu.facts, _now), gpu=gpu.facts, job=lambda: desk.job
+        )
+        beats = Beats(_client(settings), boot_id, self._kinds, board, bells, pulse.beat, machine)
+        self._life = _Life(os.getpid(), boot_id, folders, lock, board, desk, beats)
 
     def begin_child(self, **_: object) -> None:
         """In a pool child. Celery has asked Linux to kill it when its parent dies."""
@@ -202,7 +218,8 @@ class _Host:
             raise RuntimeError("this task runs in a node's worker only")
         settings = node_settings()
         terminated = Terminated()
-        bench = Bench(
+        bench = SeenBench(
+            desk=life.desk,
             client=_client(settings),
             folders=life.folders,
             kinds=self._kinds,
@@ -211,6 +228,7 @@ class _Host:
                 settings.node_token.get_secret_value(),
                 settings.redis_url.get_secret_value(),
             ),
+            ways=Ways(settings.sftp),
         )
         with terminated.heard():
             life.board.begin()
@@ -224,8 +242,20 @@ class _Host:
         self._app.send_task(WORK_TASK, expires=DOORBELL_SECONDS, retry=False, ignore_result=True)
 
 
+def _occupation(board: Board, desk: Desk, folders: WorkFolder) -> Occupation:
+    """What the pool's child is at; what a dead one has left on its desk is nobody's work."""
+    if not board.busy:
+        return Occupation(busy=False)
+    job = desk.job
+    return Occupation(True, job, kept=job is not None and folders.job(job).holds_result)
+
+
 def _client(settings: NodeSettings) -> NodeClient:
     return NodeClient(settings.site_url, settings.node_token.get_secret_value())
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _leave() -> None:

@@ -91,7 +91,7 @@ class Lease:
         self._left.set()
 
     def _stopping(self) -> bool:
-        """The worker ends, or the server wants the job back: what is done is kept in either case."""
+        """The worker ends, or the server wants the job back: what is done of it is kept."""
         return self._asked_back or self._told_to_stop()
 
     def link(self, name: str) -> str | None:

@@ -22,6 +22,7 @@ from gpu_node.contracts.node_api import (
 )
 from gpu_node.redaction import redact
 from gpu_node.transfers.sending import Sending
+from gpu_node.transfers.ways import Ways
 from gpu_node.worker.folders import JobFolder
 from gpu_node.worker.lease import Dropped, Lease, Why
 from gpu_node.worker.progress import UPLOAD
@@ -54,6 +55,8 @@ class Reporter:
     token: str
     secrets: tuple[str, ...] = ()
     """Words that may not appear in what is reported."""
+    ways: Ways | None = None
+    """How files travel; over HTTPS only if nothing is said."""
 
     def hand_in(self, completion: Completion, *, again: bool = False) -> None:
         """Send the result until it is accepted. Raises DubfleetError(INTERNAL), Dropped.
@@ -63,7 +66,7 @@ class Reporter:
         """
         pause = partial(self.lease.pause, grace=GRACE_SECONDS)
         files = {blob: self.folder.store.path(blob) for blob in completion.outputs.values()}
-        sending = Sending(files, partial(self._ask, pause))
+        sending = Sending(files, partial(self._ask, pause), self.ways)
         last_pause = self._last_pause(pause)
         complete = partial(self.client.complete, self.folder.job, completion)
         for attempt in range(_MOST_ROUNDS):

@@ -1,0 +1,72 @@
+"""`python -m gpu_node.guard`: one look. Exits 0 if all is well, 1 if a person has to look."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+
+from gpu_node.contracts.settings import SettingError, load
+from gpu_node.contracts.watch import Busy, alone, instant
+from gpu_node.guard.cloud import Cloud, open_cloud, own_server_id
+from gpu_node.guard.run import Guard
+from gpu_node.guard.settings import GuardSettings
+from gpu_node.guard.sight import look
+from gpu_node.guard.verdict import Sight
+
+log = logging.getLogger("gpu_node.guard")
+
+_LONGEST_SECONDS = 240
+"""Whatever hangs, the kernel ends the look then, and the timer begins the next one."""
+
+
+def main() -> int:
+    """The exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m gpu_node.guard",
+        description="Puts this node's server to sleep when the main server is gone for good.",
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="watch and say what would be done, ask for nothing"
+    )
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    signal.alarm(_LONGEST_SECONDS)
+    try:
+        settings = load(GuardSettings, os.environ)
+    except SettingError as error:
+        log.error("%s", error)
+        return 1
+    try:
+        with alone(settings.state):
+            return 0 if _guard(settings, dry=arguments.dry_run).look() else 1
+    except Busy:
+        log.error("another look is being taken")
+    except OSError as error:
+        log.error("NODE_WORK_FOLDER cannot be used: %s", error.strerror)
+    return 1
+
+
+def _guard(settings: GuardSettings, *, dry: bool) -> Guard:
+    def sight() -> Sight:
+        redis_url = settings.redis_url.get_secret_value()
+        return look(settings.site_url, redis_url, settings.node_work_folder)
+
+    def cloud() -> Cloud:
+        server_id = settings.guard_server_id or own_server_id(settings.guard_metadata_url)
+        return open_cloud(settings.guard_cloud, server_id)
+
+    return Guard(
+        sight=sight,
+        cloud=cloud,
+        state=settings.state,
+        max_uptime_seconds=settings.fleet_max_uptime_hours * 3600,
+        now=instant,
+        dry=dry,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
