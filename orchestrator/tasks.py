@@ -48,8 +48,9 @@ def run_tick() -> TickReport:
         shell=shell,
         log_of=log_of,
     ).tick()
+    if not report.skipped:
+        pulse.beat(settings.redis_url.get_secret_value())
     sftp_links.sweep(time.time())
-    pulse.beat(settings.redis_url.get_secret_value())
     return report
 
 

@@ -179,7 +179,10 @@ class _Host:
         )
         gpu = Gpu()
         machine = Machine(
-            checks=checks(settings.wants, gpu.facts, _now), gpu=gpu.facts, job=lambda: desk.job
+            checks=checks(settings.wants, gpu.facts, _now),
+            gpu=gpu.facts,
+            # A child that died at its work has left the job's name on the desk.
+            job=lambda: desk.job if board.busy else None,
         )
         beats = Beats(_client(settings), boot_id, self._kinds, board, bells, pulse.beat, machine)
         self._life = _Life(os.getpid(), boot_id, folders, lock, board, desk, beats)

@@ -29,7 +29,8 @@ from campus.voiceovers import services as voiceovers  # noqa: E402
 from campus.voiceovers.models import Voiceover  # noqa: E402
 from orchestrator import forecast, ledger  # noqa: E402
 from orchestrator.clock import DATABASE_CLOCK  # noqa: E402
-from orchestrator.models import Attempt, Job, LedgerEntry, Node  # noqa: E402
+from orchestrator.models import Attempt, CloudOperation, Job, LedgerEntry, Node  # noqa: E402
+from orchestrator.states import OperationKind  # noqa: E402
 
 
 def hand_in(path: str) -> str:
@@ -108,13 +109,26 @@ def wakings() -> list[list[Any]]:
     ]
 
 
+def latency(voiceover: str) -> dict[str, float | None]:
+    """Seconds from the submission until the cloud was asked, and until the job was claimed."""
+    job = Job.objects.get(pk=Voiceover.objects.get(pk=voiceover).job_id)
+    attempt = Attempt.objects.filter(job=job, number=1).first()
+    asked = CloudOperation.objects.filter(kind=OperationKind.UNSHELVE, sent_at__gte=job.created_at)
+    first = asked.order_by("sent_at").first()
+    sent = first.sent_at if first is not None else None
+    return {
+        "asked": (sent - job.created_at).total_seconds() if sent else None,
+        "claimed": (attempt.claimed_at - job.created_at).total_seconds() if attempt else None,
+    }
+
+
 def is_claimed(job: str) -> bool:
     return Attempt.objects.filter(job_id=UUID(job), outcome="running").exists()
 
 
 ORDERS: dict[str, Callable[..., Any]] = {
     order.__name__: order
-    for order in (hand_in, press, cancel, delete_lesson, look, wakings, is_claimed)
+    for order in (hand_in, press, cancel, delete_lesson, look, wakings, latency, is_claimed)
 }
 
 

@@ -141,3 +141,7 @@ def system(folder: Path, **settings: str) -> Iterator[System]:
             yield running
         finally:
             running.close()
+
+
+def asleep(seen: dict[str, dict[str, str]]) -> bool:
+    return seen["node"]["cloud"] == "SHELVED_OFFLOADED" and not seen["node"]["worker"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.e2e.system import HEARTBEAT, LEASE, System
+from tests.e2e.system import HEARTBEAT, LEASE, System, asleep
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -77,10 +77,6 @@ def test_a_lesson_deleted_while_it_is_dubbed(running: System, lesson: Path) -> N
     assert "deleted" in seen["sentence"]
     running.until(voiceover, asleep)
     assert_whole_ledger(running)
-
-
-def asleep(seen: dict[str, dict[str, str]]) -> bool:
-    return seen["node"]["cloud"] == "SHELVED_OFFLOADED" and not seen["node"]["worker"]
 
 
 def flush(running: System) -> None:
