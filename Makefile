@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test demo serve test lint lock soak bench-assembly bench-idle bench-broker bench-tick clean
+.PHONY: help setup setup-test demo serve test test-cloud lint lock soak bench-assembly bench-idle bench-broker bench-latency bench-tick sim sim-mutants clean
 
 # Scripts in .venv/bin are run by its python, because a script's first line cannot hold every path:
 # a quote in the name of a folder above is enough to break it.
@@ -38,14 +38,27 @@ serve: setup ## run the whole site until Ctrl-C: ARGS='--port 8080' for another 
 
 # Twice as many at once as the two cores that are counted on: a good part of them waits for programs.
 test: setup-test ## run the tests: ARGS='-k name' for some of them
-	.venv/bin/python -m pytest -n 4 --dist loadfile -m "not soak" $(ARGS)
+	.venv/bin/python -m pytest -n 4 --dist loadfile -m "not soak and not cloud" $(ARGS)
 ifeq ($(strip $(ARGS)),)
 	.venv/bin/python -m tests.support.postgres -- .venv/bin/python -m pytest -q -n 3 \
-	    --dist loadfile -m "not soak" $(ON_POSTGRES)
+	    --dist loadfile -m "not soak and not cloud" $(ON_POSTGRES)
 endif
+
+# Two clouds beside each other, for a good part of the time is spent waiting for Nova.
+test-cloud: setup-test ## run the tests against a real OpenStack on this machine: ARGS='-k name'
+	@bash requirements/testcloud.sh
+	.venv/bin/python -m pytest -n 2 --dist load -m cloud tests/cloud $(ARGS)
 
 soak: setup-test ## run the long tests
 	.venv/bin/python -m pytest -m soak $(ARGS)
+
+SEEDS ?= 200
+
+sim: setup ## live through simulated histories of the fleet: SEEDS=10000
+	.venv/bin/python -m orchestrator.simulator run --seeds $(SEEDS) $(ARGS)
+
+sim-mutants: setup ## plant bugs in the fleet's code, and have the simulator find each of them
+	.venv/bin/python -m orchestrator.simulator mutants $(ARGS)
 
 lint: setup ## check style, format, types and who may import whom
 	.venv/bin/ruff check .
@@ -62,6 +75,9 @@ bench-tick: setup-test ## measure a tick with 1,000 nodes and 100,000 jobs on Po
 bench-idle: setup ## measure what the idle policy costs, beside fixed limits
 	.venv/bin/python -m benchmarks.idle $(ARGS)
 
+bench-latency: setup-test ## measure how soon a node is woken, or a warm one claims, after the button
+	.venv/bin/python -m benchmarks.latency $(ARGS)
+
 bench-assembly: setup ## measure how the dubbed track is put together
 	.venv/bin/python -m benchmarks.assembly $(ARGS)
 
@@ -75,7 +91,7 @@ lock: ## resolve pyproject.toml anew into requirements/*.txt
 	    [[ -x $$uv ]] || { python3 -m venv --clear var/uv; var/uv/bin/python -m pip install -q uv; }; \
 	fi; \
 	mkdir -p var/lock; \
-	for lock in node server dev; do \
+	for lock in node server dev testcloud; do \
 	    if [[ -e requirements/$$lock.txt ]]; then cp requirements/$$lock.txt var/lock/; fi; \
 	done; \
 	compile() { \
@@ -87,12 +103,15 @@ lock: ## resolve pyproject.toml anew into requirements/*.txt
 	compile node --extra embedded --extra demo --extra worker; \
 	compile server --extra server; \
 	compile dev --extra embedded --extra demo --extra worker --extra server --group dev; \
+	UV_PYTHON_DOWNLOADS=never $$uv pip compile requirements/testcloud.in --quiet --python-version 3.11 \
+	    --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-build-options \
+	    --no-annotate --custom-compile-command "make lock" -o var/lock/testcloud.txt $(ARGS); \
 	if grep -nE '://|^ *-(i|f|-index-url|-extra-index-url|-find-links|-trusted-host)\b| @ ' var/lock/*.txt; then \
 	    echo "lock: the lines above name an address; the locks are left as they were" >&2; \
 	    exit 1; \
 	fi; \
-	mv var/lock/{node,server,dev}.txt requirements/; \
-	echo "lock: requirements/node.txt, server.txt and dev.txt are up to date"
+	mv var/lock/{node,server,dev,testcloud}.txt requirements/; \
+	echo "lock: requirements/node.txt, server.txt, dev.txt and testcloud.txt are up to date"
 
 clean: ## remove .venv, var/ and every cache
 	rm -rf .venv var dist .mypy_cache .ruff_cache .hypothesis .import_linter_cache .pytest_cache

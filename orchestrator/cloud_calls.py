@@ -25,6 +25,7 @@ from orchestrator.policy.steps import Why
 from orchestrator.providers.port import (
     ActionFacts,
     ActionFailure,
+    ActionResult,
     CloudError,
     CloudErrorKind,
     Provider,
@@ -223,7 +224,9 @@ class CloudCalls:
             .values_list("request_id", flat=True)
         )
         for action in actions:
-            if action.request_id in known:
+            before = action.started_at < operation.intended_at - _OUR_CLOCKS_DIFFER
+            if before or action.request_id in known:
+                # Another waking's, or somebody else's, from before we wanted anything.
                 return None
             if action.kind == operation.kind:
                 return action.request_id
@@ -237,7 +240,12 @@ class CloudCalls:
             action = self._provider.action(operation.node.server_id, operation.request_id)
         except CloudError as error:
             log.info("%s: %s", operation.node.name, error.sentence)
+            if why is Why.NOT_OFFLOADED:
+                return lambda: None
         else:
+            if why is Why.NOT_OFFLOADED and action.result is not ActionResult.FAILED:
+                # It is going to be, by and by.
+                return lambda: None
             why = _REASONS.get(action.failure or ActionFailure.UNKNOWN, why)
             detail = action.message
         return lambda: self._fail(operation, why, detail)
@@ -278,33 +286,41 @@ class CloudCalls:
 
     def _ask_notes(self, node: Node) -> Then:
         try:
+            listed = self._provider.actions(node.server_id)
             actions = [
                 self._provider.action(node.server_id, action.request_id)
-                for action in self._provider.actions(node.server_id)[:_NOTES]
+                for action in listed[:_NOTES]
             ]
         except CloudError as error:
             log.info("%s: the ledger is not settled yet: %s", node.name, error.sentence)
             return lambda: None
-        return lambda: self._settle(node, actions)
+        complete_since = actions[-1].started_at if len(listed) > len(actions) else None
+        return lambda: self._settle(node, actions, complete_since)
 
-    def _settle(self, node: Node, actions: Sequence[ActionFacts]) -> None:
+    def _settle(
+        self, node: Node, actions: Sequence[ActionFacts], complete_since: datetime | None
+    ) -> None:
         if any(action.result is None for action in actions[:1]):
             # The cloud has not written the end of it yet.
             return
-        slack = timedelta(seconds=fleet_settings().fleet_tick_seconds) * 3 + _CLOCKS_DIFFER
         with store.atomic():
             now = self._clock.now()
             asleep = Node.objects.filter(
                 pk=node.pk, cloud_status=CloudStatus.SHELVED_OFFLOADED, cloud_task=""
             )
             if asleep.update(touched_at=now) and not _billed_now(node):
-                ledger.settle(node.pk, actions, slack)
+                ledger.settle(node, actions, complete_since, _CLOCKS_DIFFER)
 
 
 _NOTES = 20
 """A waking has two actions, or a few more when something failed."""
 
 _CLOCKS_DIFFER = timedelta(seconds=60)
+"""How far apart the same moment may lie in the cloud's notes and in ours, and be recognised."""
+
+_OUR_CLOCKS_DIFFER = timedelta(seconds=10)
+"""More than machines differ that keep their clocks. A request of ours that looked older than its
+intent by more would be made again, and refused: the server is not in that state any more."""
 
 
 def _billed_now(node: Node) -> bool:

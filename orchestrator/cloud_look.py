@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+
+from django.db.models import Q, QuerySet
 
 from orchestrator.clock import Clock
 from orchestrator.models import FleetState, Node, NodeEvent
 from orchestrator.providers.port import CloudError, Provider, ServerFacts
+from orchestrator.retired import active_nodes
 from orchestrator.states import CloudStatus
 
 log = logging.getLogger(__name__)
@@ -51,7 +55,7 @@ class CloudLook:
     def _note(self, servers: Sequence[ServerFacts], asked_at: datetime) -> frozenset[str]:
         """Write down what is new; the ids of the servers that are nodes."""
         by_id = {server.server_id: server for server in servers}
-        nodes = list(Node.objects.all())
+        nodes = list(active_nodes())
         _link(nodes, servers)
         linked = [node for node in nodes if node.server_id]
         changed = [node for node in linked if _changed(node, by_id.get(node.server_id))]
@@ -60,16 +64,19 @@ class CloudLook:
             for node in changed
             if (status := _status(by_id.get(node.server_id))) != node.cloud_status
         ]
-        for node in changed:
-            _take(node, by_id.get(node.server_id))
-        if changed:
-            Node.objects.bulk_update(
-                changed, ["cloud_status", "cloud_task", "cloud_locked", "cloud_fault", "address"]
-            )
-            NodeEvent.objects.bulk_create(events)
-        Node.objects.filter(pk__in=[node.pk for node in linked]).update(cloud_seen_at=asked_at)
+        _write(changed, by_id, asked_at)
+        NodeEvent.objects.bulk_create(events)
+        _older(linked, asked_at).update(cloud_seen_at=asked_at)
         _note_awake(linked, asked_at)
         return frozenset(node.server_id for node in linked)
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    status: CloudStatus
+    task: str = ""
+    locked: bool = False
+    fault: str = ""
 
 
 def _link(nodes: Iterable[Node], servers: Iterable[ServerFacts]) -> None:
@@ -113,34 +120,45 @@ def _status(server: ServerFacts | None) -> CloudStatus:
     return server.status if server is not None else CloudStatus.DELETED
 
 
-def _facts(server: ServerFacts | None) -> tuple[str, str, bool, str, str]:
+def _facts(server: ServerFacts | None) -> _Facts:
     if server is None:
-        return (CloudStatus.DELETED, "", False, "", "")
-    return (
-        server.status,
-        server.task_state or "",
-        server.locked,
-        server.fault[:_LONGEST_FAULT],
-        server.address,
+        return _Facts(CloudStatus.DELETED)
+    return _Facts(
+        server.status, server.task_state or "", server.locked, server.fault[:_LONGEST_FAULT]
     )
+
+
+def _address(server: ServerFacts | None) -> str:
+    return server.address if server is not None else ""
 
 
 def _changed(node: Node, server: ServerFacts | None) -> bool:
-    known = (
-        node.cloud_status,
-        node.cloud_task,
-        node.cloud_locked,
-        node.cloud_fault,
-        node.address,
+    known = _Facts(
+        CloudStatus(node.cloud_status), node.cloud_task, node.cloud_locked, node.cloud_fault
     )
-    return known != _facts(server)
+    return known != _facts(server) or node.address != _address(server)
 
 
-def _take(node: Node, server: ServerFacts | None) -> None:
-    (
-        node.cloud_status,
-        node.cloud_task,
-        node.cloud_locked,
-        node.cloud_fault,
-        node.address,
-    ) = _facts(server)
+def _write(nodes: Sequence[Node], by_id: Mapping[str, ServerFacts], asked_at: datetime) -> None:
+    """One statement for all nodes of which the cloud says the same."""
+    alike: dict[_Facts, list[Node]] = {}
+    for node in nodes:
+        server = by_id.get(node.server_id)
+        alike.setdefault(_facts(server), []).append(node)
+        if node.address != _address(server):
+            _older([node], asked_at).update(address=_address(server))
+    for facts, same in alike.items():
+        _older(same, asked_at).update(
+            cloud_status=facts.status,
+            cloud_task=facts.task,
+            cloud_locked=facts.locked,
+            cloud_fault=facts.fault,
+        )
+        for node in same:
+            node.cloud_status, node.cloud_task = facts.status, facts.task
+
+
+def _older(nodes: Iterable[Node], asked_at: datetime) -> QuerySet[Node]:
+    """Those of which nothing newer was written since the cloud was asked."""
+    unseen = Q(cloud_seen_at__isnull=True) | Q(cloud_seen_at__lt=asked_at)
+    return Node.objects.filter(unseen, pk__in=[node.pk for node in nodes])

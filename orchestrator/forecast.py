@@ -15,6 +15,7 @@ from orchestrator.policy.forecast import Cloud, Waiting, WaitingFor
 from orchestrator.policy.schedule import Queued
 from orchestrator.policy.steps import Why
 from orchestrator.policy.views import Demand, FleetView
+from orchestrator.retired import RETIRED
 from orchestrator.settings import fleet_settings
 from orchestrator.snapshot import fleet_view
 from orchestrator.states import JobState, OperationKind
@@ -34,7 +35,9 @@ class Forecast:
 
     @cached_property
     def fleet(self) -> FleetView:
-        return fleet_view(self.now)
+        view = fleet_view(self.now)
+        there = tuple(node for node in view.nodes if node.gate_why != RETIRED)
+        return replace(view, nodes=there)
 
     @cached_property
     def durations(self) -> Durations:

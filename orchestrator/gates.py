@@ -85,6 +85,8 @@ class Gates:
                 node.failures += 1
                 node.not_before = now + planner.backoff(node.failures)
                 node.save(update_fields=["failures", "not_before"])
+            # From this moment on it is another cause, whoever comes to write down the next.
+            account(node, now)
             NodeEvent.objects.create(node=node, at=now, what=f"gate_{step.new}", sentence=step.why)
         # Only hints, outside the transaction: the gate in the database is what counts.
         if step.new is Gate.DRAINING:

@@ -23,7 +23,7 @@ def learned(fleet: FleetView) -> FleetView:
     must not turn time that was within the rules into time that was not.
     """
     settings = fleet_settings()
-    if settings.fleet_idle_policy != IdlePolicy.ADAPTIVE:
+    if IdlePolicy(settings.fleet_idle_policy) is not IdlePolicy.ADAPTIVE:
         return fleet
     if all(_known(node) for node in fleet.nodes):
         return fleet

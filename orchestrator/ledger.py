@@ -15,7 +15,7 @@ from uuid import UUID
 
 from django.db.models import F, Q, Sum
 
-from orchestrator.models import LedgerEntry
+from orchestrator.models import LedgerEntry, Node
 from orchestrator.policy import settling
 from orchestrator.policy.settling import Closed
 from orchestrator.providers.port import ActionFacts
@@ -115,36 +115,46 @@ def begin(node_id: UUID, since: datetime) -> None:
         )
 
 
-def settle(node_id: UUID, actions: Sequence[ActionFacts], slack: timedelta) -> None:
-    """Have the edges of what is over say what the cloud's own notes say; the node's row is locked.
+def settle(
+    node: Node, actions: Sequence[ActionFacts], complete_since: datetime | None, slack: timedelta
+) -> None:
+    """Have what is over agree with the cloud's own notes; the node's row is locked.
 
-    Until then they come from our looks at the cloud, each at most one look late.
+    Until then it comes from our looks at the cloud, each at most one look late. `complete_since`:
+    the notes leave nothing out from then on; None: from the beginning.
     """
-    rows = LedgerEntry.objects.filter(node_id=node_id, settled=False, ended_at__isnull=False)
+    rows = LedgerEntry.objects.filter(node=node, settled=False, ended_at__isnull=False)
     entries = {row.pk: row for row in rows.order_by("started_at", "pk")}
     closed = [
-        Closed(row.pk, Cause(row.cause), row.started_at, row.ended_at)
+        Closed(row.pk, Cause(row.cause), row.started_at, row.ended_at, row.job_id)
         for row in entries.values()
         if row.ended_at is not None
     ]
-    for waking in _touching(closed):
-        true = settling.settle(waking, settling.edges(waking, actions, slack))
-        for stretch in true:
-            LedgerEntry.objects.filter(pk=stretch.row).update(
-                started_at=stretch.start, ended_at=stretch.end, settled=True
-            )
-        gone = {stretch.row for stretch in waking} - {stretch.row for stretch in true}
-        LedgerEntry.objects.filter(pk__in=gone).delete()
-
-
-def _touching(closed: Iterable[Closed]) -> list[list[Closed]]:
-    groups: list[list[Closed]] = []
-    for stretch in closed:
-        if groups and groups[-1][-1].end == stretch.start:
-            groups[-1].append(stretch)
+    last = LedgerEntry.objects.filter(node=node, settled=True).order_by("-ended_at").first()
+    since = max(
+        moment
+        for moment in (node.created_at, complete_since, last.ended_at if last else None)
+        if moment is not None
+    )
+    notes = [note for note in settling.kept(actions) if note.end is None or note.end > since]
+    found = settling.settle(closed, notes, since, slack)
+    for stretch in found.stretches:
+        edges = {"started_at": stretch.start, "ended_at": stretch.end, "settled": True}
+        if stretch.row is not None:
+            LedgerEntry.objects.filter(pk=stretch.row).update(**edges)
         else:
-            groups.append([stretch])
-    return groups
+            price = fleet_settings().fleet_price_per_hour
+            LedgerEntry.objects.create(
+                node=node,
+                cause=stretch.cause,
+                job_id=stretch.job,
+                price_per_hour=price,
+                **edges,
+            )
+    kept = found.left | {stretch.row for stretch in found.stretches}
+    gone = [pk for pk in entries if pk not in kept]
+    if gone:
+        LedgerEntry.objects.filter(pk__in=gone).delete()
 
 
 def spent(start: datetime, now: datetime) -> Decimal:

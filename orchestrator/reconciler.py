@@ -133,6 +133,9 @@ class Reconciler:
         to_ask: list[Errand] = []
         for _ in range(_ROUNDS):
             self.still_mine()
+            # What was seen comes before what is planned: a sleep that was noticed late ends before
+            # the next waking begins.
+            account_all(self._clock)
             fleet = idle_limits.learned(fleet_view(self._clock.now()))
             planned = plan(fleet)
             self._gates.forget_rings(fleet, planned)
@@ -142,9 +145,9 @@ class Reconciler:
                 if self._do(step, to_ask, cloud_answers=not report.cloud_error)
             ]
             report.steps += [_name(step) for step in done]
-            account_all(self._clock)
             if not any(_leads_on(step) for step in done):
                 break
+        account_all(self._clock)
         alerting.bring_up_to_date(self._clock, fleet)
         if self._log_of is not None:
             to_ask += node_logs.fetch(self._log_of, self._clock)
@@ -205,7 +208,9 @@ class Reconciler:
         return errand is not None
 
 
-_WORTH_ASKING = frozenset({steps.Why.NO_CAPACITY, steps.Why.OPERATION_FAILED})
+_WORTH_ASKING = frozenset(
+    {steps.Why.NO_CAPACITY, steps.Why.OPERATION_FAILED, steps.Why.NOT_OFFLOADED}
+)
 
 
 def _name(step: steps.Step) -> str:

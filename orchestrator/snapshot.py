@@ -25,6 +25,7 @@ from orchestrator.policy.views import (
     Policy,
     Worker,
 )
+from orchestrator.retired import active_nodes
 from orchestrator.settings import FleetSettings, fleet_settings
 from orchestrator.states import (
     UNRESOLVED,
@@ -101,7 +102,7 @@ def fleet_view(now: datetime) -> FleetView:
         ),
         nodes=tuple(
             _node(node, leases.get(node.pk), operations.get(node.pk), node.pk in unsettled)
-            for node in Node.objects.order_by("name")
+            for node in active_nodes().order_by("name")
         ),
         site=Site(state.site_up_since, state.site_seen_at),
         spent=spent(now, policy.budget),
@@ -143,7 +144,7 @@ def node_views() -> Mapping[UUID, NodeView]:
     }
     return {
         node.pk: _node(node, leases.get(node.pk), operations.get(node.pk))
-        for node in Node.objects.all()
+        for node in active_nodes()
     }
 
 

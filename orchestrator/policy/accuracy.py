@@ -22,6 +22,10 @@ class Accuracy:
     error: float
     jobs: int
 
+    @property
+    def percent(self) -> int:
+        return round(self.error * 100)
+
 
 def accuracy(told: Sequence[Told]) -> Accuracy | None:
     """None before any job has ended. One that took no time says nothing."""

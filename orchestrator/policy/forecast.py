@@ -68,7 +68,7 @@ def about(left: timedelta) -> str:
     if seconds < 50:
         return f"about {max(5, 5 * round(seconds / 5))} s"
     minutes = max(1, round(seconds / 60))
-    if minutes < 90:
+    if minutes < 120:
         return f"about {minutes} min"
     hours = round(minutes / 60)
     return f"about {hours} h" if hours < 48 else f"about {round(hours / 24)} days"

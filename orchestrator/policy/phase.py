@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from gpu_node.contracts.node_api import WorkerState
 from orchestrator.policy.views import NodeView, Policy
 from orchestrator.states import Cause, CloudStatus, Gate, OperationKind, Wanted
+
+_EVER = datetime.max.replace(tzinfo=UTC)
 
 
 class Phase(StrEnum):
@@ -97,6 +99,16 @@ def idle_limit(node: NodeView, policy: Policy) -> timedelta:
     return policy.idle
 
 
+def idle_until(node: NodeView, policy: Policy) -> datetime | None:
+    """Until when its idle time is within the rules, a tick included; None when it is not idle."""
+    since = idle_since(node)
+    if since is None:
+        return None
+    if policy.keep_warm:
+        return _EVER
+    return since + idle_limit(node, policy) + policy.tick
+
+
 def boot_limit(node: NodeView, policy: Policy) -> datetime | None:
     """When a node that is being woken should have been ready; None when it is not awake."""
     if node.active_since is not None:
@@ -134,14 +146,13 @@ def account(node: NodeView, policy: Policy, now: datetime) -> Account:
                 # One that somebody else woke is not our boot.
                 return Account(Cause.BOOT if node.operation is not None else Cause.EXTERNAL, now)
             return _until(Cause.BOOT, boot_limit(node, policy) or now, now)
-        case Phase.IDLE if policy.keep_warm:
-            return Account(Cause.IDLE, now)
         case Phase.IDLE:
-            since = idle_since(node)
-            limit = idle_limit(node, policy) + policy.tick
-            return _until(Cause.IDLE, (since or now) + limit, now)
+            return _until(Cause.IDLE, idle_until(node, policy) or now, now)
         case _:
-            return Account(Cause.FAILURE, now)
+            # One that is silent now may have idled for too long before it was.
+            limits = (boot_limit(node, policy) if node.ready_at is None else None, now)
+            limit = idle_until(node, policy) or min(one for one in limits if one is not None)
+            return Account(Cause.FAILURE, min(limit, now))
 
 
 def _until(cause: Cause, limit: datetime, now: datetime) -> Account:

@@ -127,10 +127,11 @@ def _operation_step(node: NodeView, operation: Operation, fleet: FleetView) -> S
         return Resolve(node.name, operation.id, True, Why.DONE)
     if fleet.now > operation.deadline:
         return Resolve(node.name, operation.id, False, Why.OPERATION_TIMEOUT)
-    # One that is shelved but not yet offloaded is on its way there, whichever way it is to go.
-    on_its_way = node.cloud is CloudStatus.SHELVED and not waking
-    if node.task or on_its_way or node.cloud is CloudStatus.UNKNOWN:
+    if node.task or node.cloud is CloudStatus.UNKNOWN:
         return None
+    if node.cloud is CloudStatus.SHELVED and not waking:
+        # Its host is to let go of it by and by, or could not: only the cloud's notes tell.
+        return Resolve(node.name, operation.id, False, Why.NOT_OFFLOADED)
     # Nova says nothing when there is no capacity: the server is simply what it was before.
     fell_back = waking and node.cloud in ASLEEP
     why = Why.NO_CAPACITY if fell_back else Why.OPERATION_FAILED

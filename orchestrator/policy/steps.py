@@ -27,6 +27,7 @@ class Why(StrEnum):
     NO_CAPACITY = "no_capacity"
     BOOT_FAILED = "boot_failed"
     IMAGE_LOST = "image_lost"
+    NOT_OFFLOADED = "not_offloaded"
     OPERATION_FAILED = "operation_failed"
     OPERATION_TIMEOUT = "operation_timeout"
     NEVER_SENT = "never_sent"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from orchestrator.policy.forecast import about
-from orchestrator.policy.phase import Phase, phase
+from orchestrator.policy.phase import Phase, idle_limit, idle_since, phase
 from orchestrator.policy.steps import Why
 from orchestrator.policy.views import NodeView, Policy
 from orchestrator.states import Gate, OperationKind, Wanted
@@ -36,8 +36,10 @@ WHY = {
 
 
 def why_words(code: str) -> str:
-    """A reason as it is kept, in words; one that is none of ours as it is."""
-    return WHY[Why(code)] if code in set(Why) else code.replace("_", " ")
+    """A reason as it is kept, in words; a sentence as it is."""
+    if code in set(Why):
+        return WHY[Why(code)]
+    return code if " " in code else code.replace("_", " ")
 
 
 def describe(node: NodeView, policy: Policy, now: datetime) -> str:
@@ -58,7 +60,7 @@ def _phase(node: NodeView, policy: Policy, now: datetime) -> str:
         case Phase.BOOTING:
             return f"It starts{for_so_long}; its worker has not said yet that it is ready."
         case Phase.IDLE:
-            return "It has nothing to do."
+            return _idle(node, policy, now)
         case Phase.WORKING if node.gate is not Gate.OPEN:
             return f"It works, and is to take no more jobs: {_gate(node)}."
         case Phase.WORKING:
@@ -79,6 +81,14 @@ def _phase(node: NodeView, policy: Policy, now: datetime) -> str:
             return "It is shelved, but the cloud still keeps its GPU, and bills it."
         case Phase.ERROR:
             return f"The cloud says {node.cloud}: it is of no use as it is."
+
+
+def _idle(node: NodeView, policy: Policy, now: datetime) -> str:
+    since = idle_since(node)
+    if since is None or node.wanted is Wanted.HELD or node.parked or policy.keep_warm:
+        return "It has nothing to do."
+    left = since + idle_limit(node, policy) - now
+    return f"It has nothing to do: without work it is put to sleep in {about(left)}."
 
 
 def _gate(node: NodeView) -> str:

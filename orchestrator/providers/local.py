@@ -17,11 +17,18 @@ from orchestrator.providers.local_state import (
     Fault,
     ServerState,
     action_facts,
+    action_of,
     ask_shelve,
     ask_unshelve,
     facts,
 )
-from orchestrator.providers.port import ActionFacts, CloudError, CloudErrorKind, ServerFacts
+from orchestrator.providers.port import (
+    ActionFacts,
+    CloudError,
+    CloudErrorKind,
+    Complaint,
+    ServerFacts,
+)
 
 Ask = Callable[[ServerState, str, datetime], ServerState]
 
@@ -62,6 +69,15 @@ class LocalProvider:
         """What was asked of the server, newest first."""
         with _disk_errors():
             return action_facts(self._folder(server_id).read())
+
+    def action(self, server_id: str, request_id: str) -> ActionFacts:
+        """How one request stands."""
+        with _disk_errors():
+            return action_of(self._folder(server_id).read(), request_id)
+
+    def check(self) -> Sequence[Complaint]:
+        """Nothing: a server of this cloud begins to exist when it is named."""
+        return ()
 
     def inject(self, server_id: str, *faults: Fault) -> None:
         """Have these go wrong, each once, after those that are still to come."""

@@ -14,6 +14,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from orchestrator.providers.port import (
     ActionFacts,
+    ActionFailure,
     ActionResult,
     CloudError,
     CloudErrorKind,
@@ -72,6 +73,8 @@ class Action(_Kept):
     started_at: AwareDatetime
     result: ActionResult | None = None
     message: str = ""
+    failure: ActionFailure | None = None
+    finished_at: AwareDatetime | None = None
 
 
 class ServerState(_Kept):
@@ -127,9 +130,25 @@ def facts(server_id: str, state: ServerState) -> ServerFacts:
 def action_facts(state: ServerState) -> tuple[ActionFacts, ...]:
     """The server's actions, newest first."""
     return tuple(
-        ActionFacts(one.request_id, one.kind, one.started_at, one.result, one.message)
+        ActionFacts(
+            one.request_id,
+            one.kind,
+            one.started_at,
+            one.result,
+            one.message,
+            one.failure,
+            one.finished_at,
+        )
         for one in state.actions
     )
+
+
+def action_of(state: ServerState, request_id: str) -> ActionFacts:
+    """One of them. Raises CloudError(GONE)."""
+    for one in action_facts(state):
+        if one.request_id == request_id:
+            return one
+    raise CloudError(CloudErrorKind.GONE, "The cloud does not know of this request.", request_id)
 
 
 def ask_unshelve(state: ServerState, request_id: str, now: datetime) -> ServerState:
@@ -193,14 +212,14 @@ def _schedule(state: ServerState, now: datetime) -> ServerState:
     failed, faults = _happens(Fault.NO_CAPACITY, state.faults)
     if not failed:
         return state.model_copy(update={"task_state": Task.SPAWNING, "since": now})
-    return _done(state, ActionResult.FAILED, NO_CAPACITY).model_copy(
+    return _done(state, now, ActionFailure.CAPACITY, NO_CAPACITY).model_copy(
         update={"task_state": None, "since": now, "faults": faults}
     )
 
 
 def _spawned(state: ServerState, now: datetime) -> ServerState:
     hangs, faults = _happens(Fault.BOOT_HANGS, state.faults)
-    return _done(state, ActionResult.OK).model_copy(
+    return _done(state, now).model_copy(
         update={
             "status": CloudStatus.ACTIVE,
             "task_state": None,
@@ -216,10 +235,8 @@ def _offloaded(state: ServerState, now: datetime) -> ServerState:
     fails, faults = _happens(Fault.SHELVE_FAILS, state.faults)
     update = {"task_state": None, "guest": Guest.OFF, "since": now, "faults": faults}
     if fails:
-        return _done(state, ActionResult.FAILED, SHELVE_FAILED).model_copy(update=update)
-    return _done(state, ActionResult.OK).model_copy(
-        update={**update, "status": CloudStatus.SHELVED_OFFLOADED}
-    )
+        return _done(state, now, ActionFailure.SHELVE, SHELVE_FAILED).model_copy(update=update)
+    return _done(state, now).model_copy(update={**update, "status": CloudStatus.SHELVED_OFFLOADED})
 
 
 def _happens(fault: Fault, faults: tuple[Fault, ...]) -> tuple[bool, tuple[Fault, ...]]:
@@ -236,11 +253,16 @@ def _happens(fault: Fault, faults: tuple[Fault, ...]) -> tuple[bool, tuple[Fault
     return True, faults[:first] + faults[first + 1 :]
 
 
-def _done(state: ServerState, result: ActionResult, message: str = "") -> ServerState:
+def _done(
+    state: ServerState, now: datetime, failure: ActionFailure | None = None, message: str = ""
+) -> ServerState:
     """The newest action has ended."""
     if not state.actions:
         return state
-    newest = state.actions[0].model_copy(update={"result": result, "message": message})
+    result = ActionResult.OK if failure is None else ActionResult.FAILED
+    newest = state.actions[0].model_copy(
+        update={"result": result, "failure": failure, "message": message, "finished_at": now}
+    )
     return state.model_copy(update={"actions": (newest, *state.actions[1:])})
 
 

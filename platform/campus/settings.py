@@ -132,7 +132,7 @@ if _site.behind_proxy:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 BEHIND_PROXY = _site.behind_proxy
 SECURE_SSL_REDIRECT = _site.https and _site.behind_proxy
-SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^ops/metrics$"]
 
 # Files that come in: none, except where a view says so (`campus.courses.uploads`).
 FILE_UPLOAD_HANDLERS = ["campus.security.NoFiles"]

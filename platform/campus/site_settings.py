@@ -37,6 +37,10 @@ def _long_enough(value: SecretStr) -> SecretStr:
     return value
 
 
+def _long_enough_or_none(value: SecretStr) -> SecretStr:
+    return _long_enough(value) if value.get_secret_value() else value
+
+
 def _zone(value: str) -> str:
     if value not in available_timezones():
         raise ValueError("write a time zone such as UTC or Europe/Madrid")
@@ -81,6 +85,8 @@ class SiteSettings(Settings):
     """How long the embedded video host takes over a video, as real hosts do."""
     publishing_tick_seconds: float = Field(default=10.0, gt=0)
     notification_tick_seconds: float = Field(default=10.0, gt=0)
+    metrics_token: Annotated[SecretStr, AfterValidator(_long_enough_or_none)] = SecretStr("")
+    """Shown by who reads /ops/metrics; empty: only this machine may."""
     session_hours: float = Field(default=12.0, gt=0)
 
     @property

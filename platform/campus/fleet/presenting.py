@@ -1,117 +1,224 @@
-"""The fleet as its page shows it."""
+"""The fleet as its page shows it. The number of statements does not grow with it."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
+from datetime import datetime, timedelta
 
-from django.db.models import Max
-
-from campus.fleet.timeline import WORDS, Bar, bars, duration, span_of
-from orchestrator import ledger
-from orchestrator.fleet_report import FleetReport, NodeReport, day_of, fleet_report
+from campus.fleet import past
+from campus.fleet.event_words import said
+from campus.fleet.money import Money, money
+from campus.fleet.past import job_words
+from campus.fleet.timeline import WORDS, Bar, Mark, Span, State, bars, marks, states, ticks
+from campus.voiceovers import progress
+from orchestrator import history
+from orchestrator.fleet_report import FleetReport, NodeReport, fleet_report
 from orchestrator.forecast import Forecast
-from orchestrator.models import Job, Node, NodeEvent
-from orchestrator.settings import fleet_settings
-from orchestrator.states import Cause, JobState, Wanted
+from orchestrator.models import Attempt, Job, Node, NodeEvent
+from orchestrator.policy.accuracy import Accuracy
+from orchestrator.policy.phase import Phase
+from orchestrator.policy.views import NodeView
+from orchestrator.retired import active_nodes
+from orchestrator.states import AttemptOutcome, JobState, Wanted
 
-_SHOWN = 100
+QUEUE_SHOWN = 20
+_ROWS_SHOWN = 40
+_ROWS_OF_MANY = 10
+_EVENTS_SHOWN = 20
+_OPEN_CARDS = 4
+"""So few nodes are shown in full; of more, only those that a person should look at."""
+
+_TROUBLED = frozenset({Phase.BROKEN, Phase.SILENT, Phase.ERROR, Phase.RESERVED})
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
-    """A cause and its part of the day's billed time."""
+class RunningJob:
+    """`fraction` of its stages; `ends_at` as the durations of other jobs say; None: overdue."""
 
-    cause: Cause
     words: str
-    seconds: float
-    cost: Decimal
+    node: str
+    since: datetime
+    fraction: float | None
+    ends_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class NodeCard:
-    """One node: its report, what it works on, since when it is as it is, and what may be asked."""
+    """One node: its report, its past, and what may be asked of it."""
 
     report: NodeReport
-    job: Job | None
-    since: datetime | None
-    shares: list[Share]
-    billed: float
+    job: RunningJob | None
     bars: tuple[Bar, ...]
-    span: str
+    marks: tuple[Mark, ...]
+    rows: list[State]
+    earlier: int
     orders: tuple[str, ...]
+    troubled: bool
+    open: bool
+
+    @property
+    def tone(self) -> str:
+        """The state whose colour its badge has."""
+        return "error" if self.report.phase == Phase.RESERVED else self.report.phase
+
+    @property
+    def memory(self) -> str:
+        """Of its GPU, such as "11.2 of 24.0 GiB"."""
+        gpu = self.report.gpu
+        if gpu is None:
+            return ""
+        return f"{gpu.memory_used_mb / 1024:.1f} of {gpu.memory_total_mb / 1024:.1f} GiB"
 
 
 @dataclass(frozen=True, slots=True)
 class QueuedJob:
-    job: Job
+    words: str
+    since: datetime
     sentence: str
+    begins_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """Something that happened to a node, in words."""
+
+    node: str
+    at: datetime
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
     report: FleetReport
+    span: Span
+    ticks: tuple[datetime, ...]
     nodes: list[NodeCard]
+    running: list[RunningJob]
     queue: list[QueuedJob]
-    billed: float
-    cost: Decimal
+    queued_more: int
+    money: Money
+    accuracy: Accuracy | None
+    awake: int
+    lately: list[Happening]
+    legend: list[tuple[str, str]]
 
 
-def overview(now: datetime) -> Overview:
+def overview(now: datetime, span: Span = Span.DAY) -> Overview:
     """Everything on the page."""
-    report = fleet_report(now)
-    jobs = Job.objects.in_bulk([node.job for node in report.nodes if node.job])
-    by_id = {str(pk): job for pk, job in jobs.items()}
-    since = _since()
-    nodes = {node.name: node for node in Node.objects.all()}
-    cards = [_card(one, nodes[one.name], by_id, since.get(one.name), now) for one in report.nodes]
     known = Forecast(now)
-    queued = Job.objects.filter(state=JobState.QUEUED).order_by("-priority", "created_at")
+    report = fleet_report(now, known.fleet)
+    running = _running(known)
     return Overview(
         report=report,
-        nodes=cards,
-        queue=[QueuedJob(job, known.waiting(job).sentence) for job in queued[:_SHOWN]],
-        billed=sum(card.billed for card in cards),
-        cost=sum((node.cost for node in report.nodes), Decimal()),
+        span=span,
+        ticks=ticks(now - span.length, now),
+        nodes=_cards(report, span, {job.node: job for job in running}),
+        running=running,
+        queue=_queue(known),
+        queued_more=max(0, report.queued - QUEUE_SHOWN),
+        money=money(known.fleet, now),
+        accuracy=history.estimate_accuracy(),
+        awake=sum(node.awake_since is not None for node in report.nodes),
+        lately=_lately(),
+        legend=[(cause.value if cause else "asleep", words) for cause, words in WORDS.items()],
     )
 
 
-def orders(wanted: str, parked: bool) -> tuple[str, ...]:
-    """What an operator may tell a node that is wanted like this."""
-    if parked or wanted == Wanted.HELD:
-        return ("release",) if parked else ("release", "drain")
-    return ("hold", "drain")
+def _cards(report: FleetReport, span: Span, working: Mapping[str, RunningJob]) -> list[NodeCard]:
+    start, now = report.at - span.length, report.at
+    ledgers, events = past.ledgers(start, now), past.events(start)
+    rows = {node.name: node for node in active_nodes()}
+    few = len(report.nodes) <= _OPEN_CARDS
+    most = _ROWS_SHOWN if few else _ROWS_OF_MANY
+    cards = []
+    for one in sorted(report.nodes, key=lambda node: _by_number(node.name)):
+        node, troubled = rows[one.name], _troubled(one, report)
+        happened = events.get(node.pk, [])
+        shown = states(ledgers.get(node.pk, []), happened, max(start, node.created_at), now)
+        cards.append(
+            NodeCard(
+                report=one,
+                job=working.get(one.name),
+                bars=bars(shown, start, now),
+                marks=marks(happened, start, now),
+                rows=list(reversed(shown[-most:])),
+                earlier=max(0, len(shown) - most),
+                orders=orders(node, now),
+                troubled=troubled,
+                open=few or troubled,
+            )
+        )
+    return cards
 
 
-def recent_events() -> list[NodeEvent]:
-    """What happened lately, the newest first."""
-    return list(NodeEvent.objects.select_related("node").order_by("-at", "-id")[:30])
+def orders(node: Node, now: datetime) -> tuple[str, ...]:
+    """What an operator may tell a node that is like this."""
+    if node.parked:
+        usual: tuple[str, ...] = ("release",)
+    elif node.wanted == Wanted.HELD:
+        usual = ("release", "drain")
+    else:
+        usual = ("hold", "drain")
+    later = (moment for moment in (node.not_before, node.quarantined_until) if moment is not None)
+    return ("retry", *usual) if any(moment > now for moment in later) else usual
 
 
-def _since() -> dict[str, datetime]:
-    """When each node's last event was: since then it is as it is."""
-    rows = Node.objects.annotate(last=Max("events__at")).values_list("name", "last")
-    return {name: last for name, last in rows if last is not None}
-
-
-def _card(
-    report: NodeReport, node: Node, jobs: dict[str, Job], since: datetime | None, now: datetime
-) -> NodeCard:
-    price = fleet_settings().fleet_price_per_hour
-    shares = [
-        Share(Cause(cause), WORDS[Cause(cause)], seconds, ledger.cost(seconds, price))
-        for cause, seconds in sorted(report.seconds.items(), key=lambda item: -item[1])
+def _lately() -> list[Happening]:
+    """What happened last, the newest first, whatever the span."""
+    latest = NodeEvent.objects.select_related("node").order_by("-at", "-id")
+    return [
+        Happening(event.node.name, event.at, said(event.what, event.sentence))
+        for event in latest[:_EVENTS_SHOWN]
     ]
-    stretches = day_of(node, now)
-    shown = span_of(stretches, now)
-    return NodeCard(
-        report=report,
-        job=jobs.get(report.job) if report.job else None,
-        since=since,
-        shares=shares,
-        billed=sum(report.seconds.values()),
-        bars=bars(stretches, now - shown, now),
-        span=duration(shown.total_seconds()),
-        orders=orders(report.wanted, report.parked),
+
+
+def _by_number(name: str) -> list[tuple[int, str]]:
+    """For sorting: gpu-2 goes before gpu-10."""
+    return [
+        (int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)
+    ]
+
+
+def _troubled(node: NodeReport, report: FleetReport) -> bool:
+    return node.phase in _TROUBLED or any(alert.subject == node.name for alert in report.alerts)
+
+
+def _running(known: Forecast) -> list[RunningJob]:
+    by_job = {view.lease.job: view for view in known.fleet.nodes if view.lease is not None}
+    attempts = Attempt.objects.filter(outcome=AttemptOutcome.RUNNING).select_related("job")
+    return [
+        _running_job(attempt, by_job[attempt.job_id], known.now)
+        for attempt in attempts.order_by("claimed_at")
+        if attempt.job_id in by_job
+    ]
+
+
+def _running_job(attempt: Attempt, node: NodeView, now: datetime) -> RunningJob:
+    stages = progress.stages(attempt.job.stages)
+    left = node.lease.left if node.lease is not None else timedelta()
+    return RunningJob(
+        words=job_words(attempt.job.kind, attempt.job.labels),
+        node=node.name,
+        since=attempt.claimed_at,
+        fraction=progress.overall(stages) if stages else None,
+        ends_at=now + left if left > timedelta() else None,
+    )
+
+
+def _queue(known: Forecast) -> list[QueuedJob]:
+    queued = Job.objects.filter(state=JobState.QUEUED).order_by("-priority", "created_at", "pk")
+    return [_queued_job(job, known) for job in queued[:QUEUE_SHOWN]]
+
+
+def _queued_job(job: Job, known: Forecast) -> QueuedJob:
+    waits = known.waiting(job)
+    return QueuedJob(
+        words=job_words(job.kind, job.labels),
+        since=job.created_at,
+        sentence=waits.sentence,
+        begins_at=known.now + timedelta(seconds=waits.seconds)
+        if waits.seconds is not None
+        else None,
     )

@@ -1,4 +1,4 @@
-"""The operators' page."""
+"""The operators' pages."""
 
 from __future__ import annotations
 
@@ -10,5 +10,8 @@ app_name = "fleet"
 urlpatterns = [
     path("", views.overview, name="overview"),
     path("state/", views.state, name="state"),
+    path("costs/", views.costs, name="costs"),
+    path("costs.csv", views.costs_csv, name="costs_csv"),
+    path("metrics", views.metrics_page, name="metrics"),
     path("nodes/<slug:name>/<str:what>/", views.order, name="order"),
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from decimal import Decimal
 from itertools import pairwise
 
 from gpu_node.contracts.journey import Promise

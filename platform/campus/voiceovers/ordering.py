@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from statistics import median
+from decimal import Decimal
 
 from campus.courses.models import Lesson
 from campus.languages import name, same
 from campus.voiceovers import services
 from campus.voiceovers.models import Voiceover
 from campus.voiceovers.states import RETRIABLE
-from orchestrator import forecast
-from orchestrator.models import Job
+from gpu_node.contracts.jobs import DubPayload
+from orchestrator import ledger
+from orchestrator.forecast import Forecast
 from orchestrator.settings import fleet_settings
-from orchestrator.states import JobState
 
-PRIOR_PACE = 1.5
-"""GPU seconds per second of lesson, until enough dubs have been made to know better."""
-
-_ENOUGH = 5
-_LATEST = 20
+_KIND: str = DubPayload.model_fields["kind"].default
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +31,18 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """For one language. `cost` is in the currency of FLEET_PRICE_PER_HOUR."""
+    """For one language. `wait_seconds` is None when nobody can say.
+
+    `cost` is of the node's time for the job itself; `alone` what comes on top when a node is woken
+    for nothing else: its start, and the idle time before it is put to sleep again.
+    """
 
     wait: str
+    wait_seconds: float | None
     gpu_seconds: float
-    cost: float
+    cost: Decimal
+    alone: Decimal
+    currency: str
 
 
 def choices(lesson: Lesson) -> list[Choice]:
@@ -53,19 +55,20 @@ def choices(lesson: Lesson) -> list[Choice]:
 
 
 def estimate(lesson: Lesson, now: datetime) -> Estimate:
-    """What one dub of this lesson would take."""
-    seconds = pace(_measured()) * lesson.duration
-    price = float(fleet_settings().fleet_price_per_hour)
+    """What one dub of this lesson would take, by the same model as the planner's."""
+    known = Forecast(now)
+    waiting = known.of_new(_KIND, lesson.duration)
+    seconds = known.durations.seconds(_KIND, lesson.duration)
+    settings = fleet_settings()
+    besides = known.fleet.usual_wake + known.fleet.policy.idle
     return Estimate(
-        wait=forecast.before_submitting(now).sentence,
+        wait=waiting.sentence,
+        wait_seconds=waiting.seconds,
         gpu_seconds=seconds,
-        cost=seconds / 3600 * price,
+        cost=ledger.cost(seconds, settings.fleet_price_per_hour),
+        alone=ledger.cost(besides.total_seconds(), settings.fleet_price_per_hour),
+        currency=settings.fleet_currency,
     )
-
-
-def pace(measured: Sequence[float]) -> float:
-    """GPU seconds per second of lesson: what was measured, once there is enough of it."""
-    return median(measured) if len(measured) >= _ENOUGH else PRIOR_PACE
 
 
 def _choice(lesson: Lesson, tag: str, there: Voiceover | None) -> Choice:
@@ -79,15 +82,3 @@ def _why_not(lesson: Lesson, tag: str, there: Voiceover | None) -> str:
     if not again and there is not None:
         return f"This voiceover is “{there.get_state_display()}” already."
     return services.refusal(lesson, tag) or ""
-
-
-def _measured() -> list[float]:
-    """How long finished dubs took, by the second of their lesson."""
-    done = Job.objects.filter(
-        kind="dub", state=JobState.SUCCEEDED, media_seconds__gt=0, started_at__isnull=False
-    ).order_by("-finished_at")[:_LATEST]
-    return [
-        (job.finished_at - job.started_at).total_seconds() / job.media_seconds
-        for job in done
-        if job.finished_at and job.started_at and job.media_seconds
-    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -83,18 +84,25 @@ def test_admins_look_without_buttons(people: People, browser: Browser, node: Nod
 
 
 @pytest.mark.parametrize(
-    ("wanted", "parked", "offered"),
+    ("facts", "offered"),
     [
-        (Wanted.AWAKE, False, ("hold", "drain")),
-        (Wanted.ASLEEP, False, ("hold", "drain")),
-        (Wanted.HELD, False, ("release", "drain")),
-        (Wanted.ASLEEP, True, ("release",)),
+        ({"wanted": Wanted.AWAKE}, ("hold", "drain")),
+        ({"wanted": Wanted.ASLEEP}, ("hold", "drain")),
+        ({"wanted": Wanted.HELD}, ("release", "drain")),
+        ({"wanted": Wanted.ASLEEP, "parked": True}, ("release",)),
+        ({"not_before": True}, ("retry", "hold", "drain")),
+        ({"quarantined_until": True, "parked": True}, ("retry", "release")),
     ],
 )
 def test_only_what_makes_sense_is_offered(
-    wanted: Wanted, parked: bool, offered: tuple[str, ...]
+    facts: dict[str, object], offered: tuple[str, ...]
 ) -> None:
-    assert orders(wanted, parked) == offered
+    at = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+    later = at + timedelta(minutes=1)
+    moments = {"not_before", "quarantined_until"}
+    node = Node(**{key: later if key in moments else value for key, value in facts.items()})
+    assert orders(node, at) == offered
+    assert "retry" not in orders(node, later + timedelta(seconds=1))
 
 
 def test_the_admin_shows_rows_and_no_secrets(

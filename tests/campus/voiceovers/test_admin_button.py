@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from django.db.models import F
 from django.test import Client
 
 from campus.courses.models import Lesson
 from campus.voiceovers import ordering
 from campus.voiceovers.models import Voiceover
-from orchestrator.models import Job, Node
+from orchestrator import ledger
+from orchestrator.models import Attempt, Job, Node
 from orchestrator.settings import fleet_settings
 from tests.campus.conftest import Browser
-from tests.campus.making import accepted, asked, course, dubbed, now, subtitles
+from tests.campus.making import accepted, asked, claimed, course, dubbed, now, subtitles
 from tests.campus.making import lesson as make_lesson
 from tests.campus.people import People
 
@@ -95,14 +99,36 @@ def test_what_there_is_cannot_be_chosen_again(
     assert b"disabled" in client.get(page_of(made.lesson)).content
 
 
-def test_what_was_measured_counts_more_than_the_prior() -> None:
-    assert ordering.pace([]) == ordering.PRIOR_PACE
-    assert ordering.pace([9.0] * 4) == ordering.PRIOR_PACE
-    assert ordering.pace([0.3, 0.3, 0.4, 0.5, 9.0]) == 0.4
+def test_finished_dubs_are_what_the_next_one_is_estimated_by(
+    people: People, video: Path, node: Node
+) -> None:
+    first = dubbed(asked(people, video), node, video)
+    lesson = first.lesson
+    assert lesson is not None
+    assert ordering.estimate(lesson, now()).gpu_seconds == 1.5 * lesson.duration
+    for _ in range(5):
+        dubbed(asked(people, video), node, video)
+    Attempt.objects.update(ended_at=F("claimed_at") + timedelta(seconds=7))
+    assert ordering.estimate(lesson, now()).gpu_seconds == pytest.approx(7)
 
 
-def test_finished_dubs_are_measured(people: People, video: Path, node: Node) -> None:
-    made = dubbed(asked(people, video), node, video)
+def test_what_an_estimate_costs(
+    people: People, video: Path, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLEET_PRICE_PER_HOUR", "3600")
+    monkeypatch.setenv("FLEET_CURRENCY", "EUR")
+    fleet_settings.cache_clear()
+    lesson = accepted(people, video).lessons.get()
+    found = ordering.estimate(lesson, now())
+    assert found.cost == ledger.cost(1.5 * lesson.duration, Decimal(3600))
+    # A minute to wake it, and the idle limit.
+    assert (found.alone, found.currency) == (Decimal("960.00"), "EUR")
+
+
+def test_an_estimate_waits_behind_what_is_queued(people: People, video: Path, node: Node) -> None:
+    made = asked(people, video)
+    claimed(made, node)
     assert made.lesson is not None
-    assert len(ordering._measured()) == 1
-    assert ordering.estimate(made.lesson, now()).gpu_seconds == 1.5 * made.lesson.duration
+    found = ordering.estimate(made.lesson, now())
+    assert "Waiting for the GPU node to be free" in found.wait
+    assert found.wait_seconds is not None

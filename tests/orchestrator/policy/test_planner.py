@@ -194,7 +194,7 @@ CASES: dict[str, tuple[FleetView, tuple[Step, ...]]] = {
     ),
     "shelved but not offloaded is still billed": (
         fleet(ready(operation=operation(SHELVE), cloud=CloudStatus.SHELVED, gate=Gate.STOPPING)),
-        (),
+        (Resolve("gpu-1", 7, False, Why.NOT_OFFLOADED),),
     ),
     "a call that never ends": (
         fleet(ready(operation=operation(SHELVE, deadline=ago(1)), task="shelving")),

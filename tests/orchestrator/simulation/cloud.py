@@ -9,7 +9,13 @@ from datetime import datetime, timedelta
 
 from orchestrator.providers import local_state
 from orchestrator.providers.local_state import Fault, Order, ServerState, Timing, WorkerFacts
-from orchestrator.providers.port import ActionFacts, CloudError, CloudErrorKind, ServerFacts
+from orchestrator.providers.port import (
+    ActionFacts,
+    CloudError,
+    CloudErrorKind,
+    Complaint,
+    ServerFacts,
+)
 from orchestrator.states import CloudStatus
 
 TIMING = Timing(boot=timedelta(seconds=40), stop=timedelta(seconds=55))
@@ -52,6 +58,13 @@ class SimulatedCloud:
     def actions(self, server_id: str) -> Sequence[ActionFacts]:
         self._reachable()
         return local_state.action_facts(self.servers[server_id].state)
+
+    def action(self, server_id: str, request_id: str) -> ActionFacts:
+        self._reachable()
+        return local_state.action_of(self.servers[server_id].state, request_id)
+
+    def check(self) -> Sequence[Complaint]:
+        return ()
 
     def fail(self, server_id: str, fault: Fault) -> None:
         """Have something go wrong with this server, once."""

@@ -63,7 +63,9 @@ def test_an_unshelve_without_capacity_is_noticed_by_the_next_look(world: World) 
     assert (failed.outcome, failed.reason) == (OperationOutcome.FAILED, "no_capacity")
     assert node().failures == 1
     assert failed.resolved_at is not None
-    assert node().not_before == failed.resolved_at + backoff(1)
+    waits = node().not_before
+    assert waits is not None
+    assert backoff(1) <= waits - failed.resolved_at <= backoff(1, jitter=1)
     assert not LedgerEntry.objects.filter(ended_at=None).exists()
     world.settle_one()
     assert Job.objects.get().state == JobState.SUCCEEDED
@@ -116,7 +118,8 @@ def test_a_server_whose_worker_never_comes_is_given_up(world: World) -> None:
     world.fault("gpu-1", Fault.BOOT_HANGS)
     world.submit()
     world.until(lambda: node().cloud_status == CloudStatus.SHELVED_OFFLOADED and node().failures)
-    assert spent()[Cause.BOOT] <= 120 + 2 * BEAT
+    # It runs after 40 s, and has 120 from then on.
+    assert spent()[Cause.BOOT] <= 40 + 120 + 2 * BEAT
     world.settle_one()
     assert Job.objects.get().state == JobState.SUCCEEDED
 

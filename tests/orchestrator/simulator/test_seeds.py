@@ -1,0 +1,61 @@
+"""Two hundred histories, each a seed's own: nothing is lost, doubled, or billed without a cause."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrator.simulator.mutants import MUTANTS, Mutant
+from orchestrator.simulator.processes import Violation
+from orchestrator.simulator.runner import Sum, one, possible, some
+from orchestrator.simulator.stores import InMemory
+from orchestrator.simulator.story import LEAST_FAULTS, LEAST_JOBS, LEAST_TICKS, tell
+
+_SEEDS = 200
+_CHUNK = 20
+
+
+def _said(total: Sum) -> str:
+    lines = [
+        f"{sentence}\nreplay: python -m orchestrator.simulator seed {seed}"
+        for seed, sentence in total.broken.items()
+    ]
+    return "\n\n".join(lines)
+
+
+@pytest.mark.parametrize("first", range(0, _SEEDS, _CHUNK))
+def test_whatever_happens_the_rules_hold(first: int) -> None:
+    total = some(range(first, first + _CHUNK))
+    assert not total.broken, _said(total)
+    assert total.fewest["jobs"] >= LEAST_JOBS
+    assert total.fewest["faults"] >= LEAST_FAULTS
+    assert total.fewest["ticks"] >= LEAST_TICKS
+
+
+def test_the_same_seed_is_the_same_history() -> None:
+    first, second = tell(3, InMemory()), tell(3, InMemory())
+    assert first == second
+
+
+def test_every_planted_bug_has_a_name_of_its_own() -> None:
+    assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS) >= 10
+
+
+@pytest.mark.parametrize("mutant", MUTANTS[:2], ids=lambda mutant: str(mutant.name))
+def test_a_planted_bug_is_found(mutant: Mutant) -> None:
+    """The others take longer: `make sim-mutants`."""
+    for seed in range(30):
+        try:
+            with mutant.planted():
+                one(seed)
+        except Violation as violation:
+            if mutant.explains(str(violation)):
+                return
+    pytest.fail(f"{mutant.name} survived")
+
+
+def test_most_of_what_can_happen_happens() -> None:
+    seen = some(range(200, 215)).seen
+    for sort, names in possible().items():
+        if sort in ("gates", "operations", "attempts", "jobs", "causes"):
+            found = sum(bool(seen[name]) for name in names)
+            assert found >= 0.8 * len(names), sort
