@@ -18,7 +18,7 @@ def account(node: Node, now: datetime) -> None:
     view = node_view(node)
     found = phase.account(view, policy_of(fleet_settings()), now)
     job = view.lease.job if view.lease else None
-    ledger.enter(node.pk, found.cause, now, job, overrun_at=found.since)
+    ledger.enter(node.pk, found.cause, now, job, limit=found.limit)
 
 
 def account_all(clock: Clock) -> None:

@@ -65,30 +65,45 @@ def enter(
     now: datetime,
     job_id: UUID | None = None,
     *,
-    overrun_at: datetime | None = None,
+    limit: datetime | None = None,
 ) -> None:
     """From `now` on, the node's time has this cause; None: it is no longer billed.
 
-    `overrun_at`: when a boot or an idle time had lasted for as long as it may; a failure that
-    follows it begins then, however late that is noticed.
+    `limit`: until when its boot or idle time was within the rules. What it took beyond that is a
+    failure, whatever comes next, and however late that is noticed.
     """
     current = LedgerEntry.objects.filter(node_id=node_id, ended_at__isnull=True).first()
     if current is not None:
         if current.cause == cause and current.job_id == job_id:
             return
-        if overrun_at is not None and current.cause in _MAY_OVERRUN and cause is Cause.FAILURE:
-            now = overrun_at
         # Two database servers' clocks may differ a little; a stretch never ends before it began.
         now = max(now, current.started_at)
-        LedgerEntry.objects.filter(pk=current.pk).update(ended_at=now)
+        overran = limit is not None and current.cause in _MAY_OVERRUN and limit < now
+        ends = max(limit, current.started_at) if overran and limit is not None else now
+        LedgerEntry.objects.filter(pk=current.pk).update(ended_at=ends)
+        if overran and cause is Cause.FAILURE:
+            now = ends
+        elif overran:
+            _open(node_id, Cause.FAILURE, ends, None, ended_at=now)
     if cause is not None:
-        LedgerEntry.objects.create(
-            node_id=node_id,
-            cause=cause,
-            job_id=job_id,
-            started_at=now,
-            price_per_hour=fleet_settings().fleet_price_per_hour,
-        )
+        _open(node_id, cause, now, job_id)
+
+
+def _open(
+    node_id: UUID,
+    cause: Cause,
+    since: datetime,
+    job_id: UUID | None,
+    ended_at: datetime | None = None,
+) -> None:
+    LedgerEntry.objects.create(
+        node_id=node_id,
+        cause=cause,
+        job_id=job_id,
+        started_at=since,
+        ended_at=ended_at,
+        price_per_hour=fleet_settings().fleet_price_per_hour,
+    )
 
 
 def begin(node_id: UUID, since: datetime) -> None:

@@ -95,7 +95,8 @@ def _of_node(
     now, name = fleet.now, node.name
     since = cause_since.get(name, now)
     spent = account(node, fleet.policy, now)
-    long = now - min(since, spent.since) >= PATIENCE
+    overrun = spent.limit if spent.cause is Cause.FAILURE and spent.limit is not None else now
+    long = now - min(since, overrun) >= PATIENCE
     where = phase(node, fleet.policy, now)
     if node.cloud is CloudStatus.DELETED:
         yield Raised(AlertKind.SERVER_GONE, name, f"The cloud has no server for {name} any more.")

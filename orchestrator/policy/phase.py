@@ -118,42 +118,41 @@ def boot_limit(node: NodeView, policy: Policy) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Why a node's time is billed, and since when: None when it is not billed."""
+    """Why a node's time is billed; None when it is not.
+
+    `limit`: how long it may idle or boot, if it does or has just done so. What it did so beyond
+    that was a failure, whatever follows and whenever that is noticed.
+    """
 
     cause: Cause | None
-    since: datetime
+    limit: datetime | None
 
 
 def account(node: NodeView, policy: Policy, now: datetime) -> Account:
-    """What the node's present second is billed for.
+    """What the node's present second is billed for."""
+    limit = idle_until(node, policy) if node.ready_at is not None else boot_limit(node, policy)
+    cause = _cause(node, policy, now)
+    overrun = cause in (Cause.IDLE, Cause.BOOT) and limit is not None and now > limit
+    return Account(Cause.FAILURE if overrun else cause, limit)
 
-    A node that idles or boots for longer than the rules allow is billed for a failure from the
-    moment that they were broken, whenever that is noticed.
-    """
+
+def _cause(node: NodeView, policy: Policy, now: datetime) -> Cause | None:
     if not billed(node, policy):
-        return Account(None, now)
+        return None
     if node.wanted is Wanted.HELD:
-        return Account(Cause.JOB if node.lease is not None else Cause.HOLD, now)
+        return Cause.JOB if node.lease is not None else Cause.HOLD
     match phase(node, policy, now):
         case Phase.WORKING:
-            return Account(Cause.JOB, now)
+            return Cause.JOB
         case Phase.SHELVING:
-            return Account(Cause.SHELVING, now)
+            return Cause.SHELVING
         case Phase.DRAINING | Phase.STOPPING:
-            return Account(Cause.DRAIN, now)
+            return Cause.DRAIN
         case Phase.WAKING | Phase.BOOTING:
-            if node.awake_since is None:
-                # One that somebody else woke is not our boot.
-                return Account(Cause.BOOT if node.operation is not None else Cause.EXTERNAL, now)
-            return _until(Cause.BOOT, boot_limit(node, policy) or now, now)
+            # One that somebody else woke is not our boot.
+            foreign = node.awake_since is None and node.operation is None
+            return Cause.EXTERNAL if foreign else Cause.BOOT
         case Phase.IDLE:
-            return _until(Cause.IDLE, idle_until(node, policy) or now, now)
+            return Cause.IDLE
         case _:
-            # One that is silent now may have idled for too long before it was.
-            limits = (boot_limit(node, policy) if node.ready_at is None else None, now)
-            limit = idle_until(node, policy) or min(one for one in limits if one is not None)
-            return Account(Cause.FAILURE, min(limit, now))
-
-
-def _until(cause: Cause, limit: datetime, now: datetime) -> Account:
-    return Account(cause, now) if now <= limit else Account(Cause.FAILURE, limit)
+            return Cause.FAILURE

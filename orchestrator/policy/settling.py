@@ -151,8 +151,10 @@ def _fit(stretches: Sequence[Closed], note: Kept, since: datetime) -> list[Close
     if at < end:
         if fitted and fitted[-1].cause in _AT_THE_END:
             fitted[-1] = replace(fitted[-1], end=end)
-        else:
+        elif fitted:
             fitted.append(Closed(None, Cause.EXTERNAL, at, end))
+        else:
+            fitted.append(replace(final, start=at, end=end))
     return fitted
 
 

@@ -28,6 +28,7 @@ WHY = {
     Why.BOOT_FAILED: "its server did not start",
     Why.IMAGE_LOST: "its disk image is gone",
     Why.OPERATION_FAILED: "the cloud did not do it",
+    Why.NOT_OFFLOADED: "the cloud has not let go of its GPU yet",
     Why.OPERATION_TIMEOUT: "the cloud did not finish in time",
     Why.NEVER_SENT: "the request was never made",
     Why.DONE: "done",

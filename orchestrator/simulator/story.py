@@ -123,7 +123,7 @@ def _trouble(world: World) -> Callable[[], None]:
     rng = world.rng
     choice = rng.choices([one for one, _ in _TROUBLES], [weight for _, weight in _TROUBLES])[0]
     host = rng.choice(list(world.hosts.values()))
-    return lambda: choice(world, host)
+    return lambda: None if world.checks.settling else choice(world, host)
 
 
 def _server_fault(world: World, host: Host) -> None:

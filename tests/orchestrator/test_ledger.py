@@ -44,9 +44,22 @@ def test_a_failure_begins_when_the_limit_was_passed(
     began = clock.now()
     ledger.enter(node.pk, before, began)
     clock.advance(100)
-    ledger.enter(node.pk, Cause.FAILURE, clock.now(), overrun_at=began + at(30))
+    ledger.enter(node.pk, Cause.FAILURE, clock.now(), limit=began + at(30))
     failed = LedgerEntry.objects.get(cause=Cause.FAILURE)
     assert failed.started_at == began + at(30 if split else 100)
+
+
+@pytest.mark.django_db
+def test_what_was_too_long_is_a_failure_whatever_follows(node: Node, clock: ManualClock) -> None:
+    began = clock.now()
+    ledger.enter(node.pk, Cause.IDLE, began)
+    clock.advance(100)
+    ledger.enter(node.pk, None, clock.now(), limit=began + at(30))
+    rows = LedgerEntry.objects.order_by("started_at").values_list("cause", "started_at", "ended_at")
+    assert list(rows) == [
+        (Cause.IDLE, began, began + at(30)),
+        (Cause.FAILURE, began + at(30), began + at(100)),
+    ]
 
 
 @pytest.mark.django_db

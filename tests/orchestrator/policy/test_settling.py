@@ -5,12 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.policy.settling import Closed, Edges, edges, settle
-from orchestrator.providers.port import ActionFacts, ActionResult
+from orchestrator.policy.settling import Closed, Kept, kept, settle
+from orchestrator.providers.port import ActionFacts, ActionFailure, ActionResult
 from orchestrator.states import Cause, OperationKind
 from tests.orchestrator.policy.nodes import NOW
 
@@ -32,7 +31,12 @@ def waking(start: float, *lengths: float) -> list[Closed]:
 
 
 def action(
-    kind: OperationKind, started: float, finished: float | None, *, ok: bool = True
+    kind: OperationKind,
+    started: float,
+    finished: float | None,
+    *,
+    ok: bool = True,
+    failure: ActionFailure | None = None,
 ) -> ActionFacts:
     return ActionFacts(
         request_id=f"req-{started}",
@@ -41,78 +45,137 @@ def action(
         finished_at=at(finished) if finished is not None else None,
         result=ActionResult.OK if ok else ActionResult.FAILED,
         message="",
+        failure=failure,
     )
 
 
-def test_a_waking_lasts_from_the_request_until_the_shelving_is_over() -> None:
-    notes = [
-        action(OperationKind.SHELVE, 90, 104.2),
-        action(OperationKind.UNSHELVE, -0.3, 30),
-    ]
-    found = edges(waking(0, 30, 60, 20), notes, SLACK)
-    assert found == Edges(at(-0.3), at(104.2))
+UNSHELVE, SHELVE = OperationKind.UNSHELVE, OperationKind.SHELVE
+EVER = at(-100_000)
 
 
-def test_the_notes_of_another_waking_are_not_taken_for_its_own() -> None:
-    notes = [
-        action(OperationKind.UNSHELVE, 130, 140),
-        action(OperationKind.SHELVE, 90, 108),
-        action(OperationKind.UNSHELVE, 1, 30),
-        action(OperationKind.SHELVE, -800, -700),
-        action(OperationKind.UNSHELVE, -2000, -1900),
-    ]
-    assert edges(waking(0, 30, 60, 20), notes, SLACK) == Edges(at(1), at(108))
+def test_a_gpu_is_kept_from_the_request_until_the_shelving_is_over() -> None:
+    notes = [action(SHELVE, 90, 104.2), action(UNSHELVE, -0.3, 30)]
+    assert kept(notes) == (Kept(at(-0.3), at(104.2)),)
 
 
 def test_a_waking_that_found_no_room_ends_when_the_cloud_gave_up() -> None:
-    notes = [action(OperationKind.UNSHELVE, 0, 0.2, ok=False)]
-    assert edges(waking(0, 9), notes, SLACK) == Edges(at(0), at(0.2))
+    assert kept([action(UNSHELVE, 0, 0.2, ok=False)]) == (Kept(at(0), at(0.2)),)
+
+
+def test_one_whose_disk_was_lost_does_not_end() -> None:
+    notes = [action(UNSHELVE, 0, 0.2, ok=False, failure=ActionFailure.IMAGE)]
+    assert kept(notes) == (Kept(at(0), None),)
 
 
 def test_a_shelving_that_failed_ends_nothing() -> None:
-    notes = [action(OperationKind.SHELVE, 90, 100, ok=False)]
-    assert edges(waking(0, 30, 60, 20), notes, SLACK) == Edges(None, None)
+    notes = [
+        action(UNSHELVE, 0, 30),
+        action(SHELVE, 90, 100, ok=False),
+        action(SHELVE, 120, 130),
+        action(UNSHELVE, 140, 150),
+    ]
+    assert kept(notes) == (Kept(at(0), at(130)), Kept(at(140), None))
 
 
-def test_what_the_cloud_does_not_say_stays() -> None:
-    before = waking(0, 30, 60)
-    assert settle(before, Edges(None, None)) == tuple(before)
+def test_what_began_before_the_notes_do() -> None:
+    assert kept([action(SHELVE, 90, 100)]) == (Kept(None, at(100)),)
 
 
-def test_a_stretch_that_never_was_billed_goes() -> None:
-    after = settle(waking(0, 30, 60, 5), Edges(at(0), at(88)))
-    assert [(one.row, one.end) for one in after] == [(0, at(30)), (1, at(88))]
+def fitted(ledger: list[Closed], *notes: Kept) -> list[tuple[int | None, datetime, datetime]]:
+    settled = settle(ledger, notes, EVER, SLACK)
+    assert not settled.left
+    return [(one.row, one.start, one.end) for one in settled.stretches]
+
+
+def test_both_edges_are_the_clouds() -> None:
+    assert fitted(waking(0, 30, 60, 5, 1, 9), Kept(at(-0.3), at(99.5))) == [
+        (0, at(-0.3), at(30)),
+        (1, at(30), at(90)),
+        (2, at(90), at(95)),
+        (3, at(95), at(96)),
+        (4, at(96), at(99.5)),
+    ]
+
+
+def test_a_time_that_the_cloud_knows_nothing_of_goes() -> None:
+    assert fitted(waking(0, 20)) == []
+
+
+def test_a_stretch_beyond_the_clouds_end_goes() -> None:
+    assert fitted(waking(0, 30, 60, 5), Kept(at(0), at(88))) == [
+        (0, at(0), at(30)),
+        (1, at(30), at(88)),
+    ]
+
+
+def test_a_time_that_only_the_cloud_knows_was_somebody_elses() -> None:
+    [stretch] = settle([], [Kept(at(0), at(50))], EVER, SLACK).stretches
+    assert (stretch.row, stretch.cause, stretch.start) == (None, Cause.EXTERNAL, at(0))
+
+
+def test_a_gap_that_we_slept_through_is_closed() -> None:
+    ledger = [*waking(0, 30), Closed(7, Cause.IDLE, at(50), at(60))]
+    assert fitted(ledger, Kept(at(0), at(60))) == [
+        (0, at(0), at(30)),
+        (None, at(30), at(50)),
+        (7, at(50), at(60)),
+    ]
+
+
+def test_two_times_awake_that_looked_like_one() -> None:
+    """It was shelved and woken again while nobody looked."""
+    found = fitted(waking(0, 30, 60), Kept(at(0), at(50)), Kept(at(70), at(90)))
+    assert found == [(0, at(0), at(30)), (1, at(30), at(50)), (None, at(70), at(90))]
+
+
+def test_what_the_cloud_has_not_finished_writing_is_left_for_later() -> None:
+    settled = settle(waking(0, 30, 60), [Kept(at(0), None)], EVER, SLACK)
+    assert (settled.stretches, settled.left) == ((), frozenset({0, 1}))
+
+
+def test_before_the_notes_are_complete_nothing_is_taken_away() -> None:
+    ledger = waking(0, 30)
+    assert settle(ledger, [], at(5), SLACK).stretches == tuple(ledger)
+
+
+def test_clocks_that_differ_a_little_do_not_part_them() -> None:
+    assert fitted(waking(0, 10), Kept(at(12), at(21))) == [(0, at(12), at(21))]
 
 
 lengths = st.lists(st.floats(0.5, 500), min_size=1, max_size=6)
-shift = st.floats(-90, 90)
+edges = st.lists(st.floats(-50, 3000), min_size=0, max_size=8, unique=True)
 
 
-@given(lengths, shift, shift)
-def test_settled_stretches_touch_and_cover_what_the_cloud_bills(
-    parts: list[float], first: float, last: float
+@given(lengths, edges)
+def test_what_is_settled_is_what_the_cloud_keeps(parts: list[float], moments: list[float]) -> None:
+    """Whatever both say: no overlap, and the same seconds, wherever the cloud knows both edges."""
+    ordered = sorted(moments)
+    notes = [Kept(at(a), at(b)) for a, b in zip(ordered[::2], ordered[1::2], strict=False)]
+    settled = settle(waking(0, *parts), notes, EVER, SLACK).stretches
+    assert all(one.end <= two.start for one, two in pairwise(settled))
+    assert all(one.start < one.end for one in settled)
+    ours = sum((one.end - one.start for one in settled), timedelta())
+    theirs = sum((n.end - n.start for n in notes if n.end and n.start), timedelta())
+    assert abs((ours - theirs).total_seconds()) < 0.001
+
+
+@given(lengths, edges)
+def test_no_row_is_used_twice_and_none_changes_its_cause(
+    parts: list[float], moments: list[float]
 ) -> None:
+    ordered = sorted(moments)
+    notes = [Kept(at(a), at(b)) for a, b in zip(ordered[::2], ordered[1::2], strict=False)]
     before = waking(0, *parts)
-    began, ended = at(first), before[-1].end + timedelta(seconds=last)
-    after = settle(before, Edges(began, ended))
-    assert all(one.end == two.start for one, two in pairwise(after))
-    assert {one.row: one.cause for one in after}.items() <= {b.row: b.cause for b in before}.items()
-    if ended <= began:
-        assert after == ()
-    else:
-        assert (after[0].start, after[-1].end) == (began, ended)
+    after = settle(before, notes, EVER, SLACK).stretches
+    rows = [one.row for one in after if one.row is not None]
+    assert len(rows) == len(set(rows))
+    causes = {one.row: one.cause for one in before}
+    assert all(one.cause is causes[one.row] for one in after if one.row is not None)
 
 
-@given(lengths, shift, shift)
-def test_settling_twice_changes_nothing_more(parts: list[float], first: float, last: float) -> None:
+@given(lengths)
+def test_settling_twice_changes_nothing_more(parts: list[float]) -> None:
     before = waking(0, *parts)
-    true = Edges(at(first), before[-1].end + timedelta(seconds=last))
-    once = settle(before, true)
-    if once:
-        assert settle(once, true) == once
-
-
-@pytest.mark.parametrize("kind", list(OperationKind))
-def test_an_action_that_is_far_away_is_none_of_it(kind: OperationKind) -> None:
-    notes = [action(kind, -500, -400), action(kind, 500, 600)]
-    assert edges(waking(0, 30), notes, SLACK) == Edges(None, None)
+    notes = [Kept(at(-1), before[-1].end - timedelta(seconds=0.25))]
+    once = settle(before, notes, EVER, SLACK).stretches
+    assert settle(once, notes, EVER, SLACK).stretches == once
