@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from orchestrator import ledger, store
@@ -10,7 +11,7 @@ from orchestrator.models import LedgerEntry, Node
 from orchestrator.policy import phase
 from orchestrator.policy.views import NodeView, Policy
 from orchestrator.settings import fleet_settings
-from orchestrator.snapshot import node_view, node_views, policy_of
+from orchestrator.snapshot import node_view, policy_of
 
 
 def account(node: Node, now: datetime) -> None:
@@ -21,21 +22,21 @@ def account(node: Node, now: datetime) -> None:
     ledger.enter(node.pk, found.cause, now, job, limit=found.limit)
 
 
-def account_all(clock: Clock) -> None:
+def account_all(clock: Clock, nodes: Iterable[NodeView]) -> None:
     """The same for all nodes. Those whose time goes on as before cost no statement of their own."""
     now = clock.now()
     rules = policy_of(fleet_settings())
     written = {
-        entry.node_id: (entry.cause, entry.job_id)
-        for entry in LedgerEntry.objects.filter(ended_at__isnull=True)
+        entry.node.name: (entry.cause, entry.job_id)
+        for entry in LedgerEntry.objects.filter(ended_at__isnull=True).select_related("node")
     }
-    for pk, view in node_views().items():
-        if written.get(pk, (None, None)) == _wanted(view, rules, now):
+    for view in nodes:
+        if written.get(view.name, (None, None)) == _wanted(view, rules, now):
             continue
         with store.atomic():
             now = clock.now()
-            Node.objects.filter(pk=pk).update(touched_at=now)
-            account(Node.objects.get(pk=pk), now)
+            Node.objects.filter(name=view.name).update(touched_at=now)
+            account(Node.objects.get(name=view.name), now)
 
 
 def _wanted(view: NodeView, rules: Policy, now: datetime) -> tuple[object, object]:

@@ -28,7 +28,7 @@ from orchestrator.policy import site, steps
 from orchestrator.policy.planner import plan
 from orchestrator.providers.port import Provider
 from orchestrator.settings import fleet_settings
-from orchestrator.snapshot import fleet_view
+from orchestrator.snapshot import fleet_view, node_views
 
 log = logging.getLogger(__name__)
 
@@ -133,10 +133,10 @@ class Reconciler:
         to_ask: list[Errand] = []
         for _ in range(_ROUNDS):
             self.still_mine()
+            fleet = idle_limits.learned(fleet_view(self._clock.now()))
             # What was seen comes before what is planned: a sleep that was noticed late ends before
             # the next waking begins.
-            account_all(self._clock)
-            fleet = idle_limits.learned(fleet_view(self._clock.now()))
+            account_all(self._clock, fleet.nodes)
             planned = plan(fleet)
             self._gates.forget_rings(fleet, planned)
             done = [
@@ -147,7 +147,8 @@ class Reconciler:
             report.steps += [_name(step) for step in done]
             if not any(_leads_on(step) for step in done):
                 break
-        account_all(self._clock)
+        if done:
+            account_all(self._clock, node_views())
         alerting.bring_up_to_date(self._clock, fleet)
         if self._log_of is not None:
             to_ask += node_logs.fetch(self._log_of, self._clock)

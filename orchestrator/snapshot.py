@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
-from uuid import UUID
+from functools import lru_cache
 
 from django.db.models import Count, Sum
 from django.utils import timezone
@@ -39,6 +38,7 @@ from orchestrator.states import (
 )
 
 
+@lru_cache(maxsize=8)
 def policy_of(settings: FleetSettings) -> Policy:
     """The rules of this installation."""
     return Policy(
@@ -132,7 +132,7 @@ def node_view(node: Node) -> NodeView:
     )
 
 
-def node_views() -> Mapping[UUID, NodeView]:
+def node_views() -> tuple[NodeView, ...]:
     """All nodes, with nothing of the queue or the money."""
     leases = {
         one.node_id: Lease(one.pk, one.job_id, one.lease_until)
@@ -142,10 +142,9 @@ def node_views() -> Mapping[UUID, NodeView]:
         operation.node_id: _operation(operation)
         for operation in CloudOperation.objects.filter(outcome__in=UNRESOLVED)
     }
-    return {
-        node.pk: _node(node, leases.get(node.pk), operations.get(node.pk))
-        for node in active_nodes()
-    }
+    return tuple(
+        _node(node, leases.get(node.pk), operations.get(node.pk)) for node in active_nodes()
+    )
 
 
 def _lease(attempt: Attempt, durations: Durations | None, now: datetime) -> Lease:

@@ -8,7 +8,14 @@ from enum import StrEnum
 
 from gpu_node.contracts.node_api import WorkerState
 from orchestrator.policy.views import NodeView, Policy
-from orchestrator.states import Cause, CloudStatus, Gate, OperationKind, Wanted
+from orchestrator.states import (
+    Cause,
+    CloudStatus,
+    Gate,
+    OperationKind,
+    OperationOutcome,
+    Wanted,
+)
 
 _EVER = datetime.max.replace(tzinfo=UTC)
 
@@ -73,16 +80,20 @@ def _worker_phase(node: NodeView, policy: Policy, now: datetime) -> Phase:
 def billed(node: NodeView, policy: Policy) -> bool:
     """Whether the node costs money now: from the moment its waking was asked for.
 
-    A server of which nothing is known yet is not billed by us.
+    A server of which nothing is known yet is not billed by us. Neither is one that is only about to
+    be woken; once the request is known to have been made, its time counts from the intent on.
     """
     if node.cloud is CloudStatus.UNKNOWN:
         return False
     if node.cloud in policy.billed:
         return True
     operation = node.operation
-    return (operation is not None and operation.kind is OperationKind.UNSHELVE) or (
-        node.cloud is CloudStatus.SHELVED_OFFLOADED and bool(node.task)
+    asked = (
+        operation is not None
+        and operation.kind is OperationKind.UNSHELVE
+        and operation.outcome is not OperationOutcome.INTENDED
     )
+    return asked or (node.cloud is CloudStatus.SHELVED_OFFLOADED and bool(node.task))
 
 
 def idle_since(node: NodeView) -> datetime | None:

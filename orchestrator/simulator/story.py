@@ -71,7 +71,7 @@ def _live(world: World, least_ticks: int) -> None:
     few = least_ticks < LEAST_TICKS
     while (
         not world.work
-        or world.ticks < least_ticks * 0.6
+        or world.ticks < least_ticks * 0.4
         or (not few and (len(world.work) < LEAST_JOBS - 1 or world.faults < LEAST_FAULTS))
     ):
         _burst(world, few)
@@ -85,7 +85,7 @@ def _live(world: World, least_ticks: int) -> None:
 def _burst(world: World, few: bool) -> None:
     """Some jobs one after the other, things that go wrong meanwhile, and a pause after them."""
     rng = world.rng
-    for _ in range(rng.randint(1, 2) if few else rng.randint(2, 12)):
+    for _ in range(rng.randint(1, 2) if few else rng.randint(2, 9)):
         fate = rng.choices([f for f, _ in _FATES], [weight for _, weight in _FATES])[0]
         world.submit(fate, rng.choice([0, 0, 0, 5, 10]), rng.randint(1, 2 if few else 6))
         for _ in range(rng.choice([0, 0, 1, 1, 2])):
@@ -94,7 +94,7 @@ def _burst(world: World, few: bool) -> None:
     idle = world.rules.idle
     world.pass_time(
         rng.choice(
-            [rng.uniform(20, 120), idle + rng.uniform(-15, 60), rng.uniform(200, 600), 3 * 3600.0]
+            [rng.uniform(20, 120), idle + rng.uniform(-15, 60), rng.uniform(200, 600), 1500.0]
         )
     )
 

@@ -17,6 +17,7 @@ from orchestrator.policy import steps
 from orchestrator.providers.port import ActionFacts, CloudError, CloudErrorKind, ServerFacts
 from orchestrator.reconciler import Reconciler
 from orchestrator.settings import fleet_settings
+from orchestrator.snapshot import node_views
 from orchestrator.states import (
     Cause,
     CloudStatus,
@@ -169,7 +170,7 @@ def test_a_gate_that_closes_late_does_not_make_the_idle_time_longer(
     beat(node, clock)
     closing = steps.Move("gpu-1", Gate.OPEN, Gate.DRAINING, steps.Why.IDLE)
     assert Gates(clock, no_shell).do(closing)
-    account_all(clock)
+    account_all(clock, node_views())
     causes = list(LedgerEntry.objects.order_by("pk").values_list("cause", flat=True))
     assert causes == [Cause.IDLE, Cause.FAILURE, Cause.DRAIN]
 
