@@ -27,12 +27,15 @@ class CloudLook:
         self._provider = provider
         self._clock = clock
         self._still_mine = still_mine
+        self.servers: Sequence[ServerFacts] = ()
+        """What the last look saw."""
 
     def look(self) -> str:
         """Ask for all servers at once. What is wrong with the cloud, in a sentence, or nothing."""
         asked_at = self._clock.now()
+        self.servers = ()
         try:
-            servers = self._provider.list()
+            self.servers = servers = self._provider.list()
         except CloudError as error:
             log.warning("the cloud cannot be asked: %s (%s)", error.sentence, error.kind)
             self._still_mine()

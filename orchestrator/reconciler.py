@@ -15,8 +15,9 @@ from datetime import timedelta
 
 from django.db.models import Q
 
-from orchestrator import alerting, errands, idle_limits, jobs, node_logs, store
+from orchestrator import alerting, care, errands, idle_limits, jobs, node_logs, store
 from orchestrator.accounting import account_all
+from orchestrator.care import Mark
 from orchestrator.clock import Clock
 from orchestrator.cloud_calls import CloudCalls
 from orchestrator.cloud_look import CloudLook
@@ -56,7 +57,8 @@ class Reconciler:
     """One tick after another.
 
     `site_up` looks whether nodes can reach the main server; `at_once`: how many calls to the cloud
-    may be under way together; `shell` restarts a worker over SSH, `log_of` fetches its log.
+    may be under way together; `shell` restarts a worker over SSH, `log_of` fetches its log;
+    `mark` puts servers into the guards' care.
     """
 
     def __init__(
@@ -68,11 +70,13 @@ class Reconciler:
         at_once: int = 1,
         shell: Shell = no_shell,
         log_of: LogOf | None = None,
+        mark: Mark | None = None,
     ) -> None:
         self._clock = clock
         self._site_up = site_up
         self._at_once = at_once
         self._log_of = log_of
+        self._mark = mark
         self._token = secrets.token_hex(16)
         self._look = CloudLook(provider, clock, self.still_mine)
         self._calls = CloudCalls(provider, clock, self._token)
@@ -152,6 +156,9 @@ class Reconciler:
         alerting.bring_up_to_date(self._clock, fleet)
         if self._log_of is not None:
             to_ask += node_logs.fetch(self._log_of, self._clock)
+        if self._mark is not None:
+            tag = fleet_settings().fleet_server_tag
+            to_ask += care.errands(self._mark, self._look.servers, tag)
         return to_ask
 
     def _look_at_site(self) -> None:

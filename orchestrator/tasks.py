@@ -14,7 +14,7 @@ from orchestrator.clock import DATABASE_CLOCK
 from orchestrator.doorbell import TICK_TASK
 from orchestrator.gates import Shell, no_shell
 from orchestrator.node_logs import LogOf
-from orchestrator.providers import provider
+from orchestrator.providers import marker, provider
 from orchestrator.reconciler import Reconciler, TickReport
 from orchestrator.settings import fleet_settings
 
@@ -47,6 +47,7 @@ def run_tick() -> TickReport:
         at_once=_CALLS_AT_ONCE,
         shell=shell,
         log_of=log_of,
+        mark=marker(settings),
     ).tick()
     if not report.skipped:
         pulse.beat(settings.redis_url.get_secret_value())

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from orchestrator.providers.local import LocalProvider
 from orchestrator.providers.port import Provider
 from orchestrator.settings import FleetSettings
+
+if TYPE_CHECKING:
+    from orchestrator.providers.openstack import OpenStackProvider
 
 
 def provider(settings: FleetSettings) -> Provider:
@@ -24,8 +29,20 @@ def provider(settings: FleetSettings) -> Provider:
             )
 
 
+def marker(settings: FleetSettings) -> Callable[[str, Mapping[str, str]], None] | None:
+    """What writes metadata on a server; None for a cloud whose servers have none."""
+    if settings.fleet_provider == "local":
+        return None
+    return _openstack(
+        settings.fleet_cloud,
+        settings.fleet_servers,
+        settings.fleet_server_tag,
+        settings.fleet_call_seconds,
+    ).mark
+
+
 @cache
-def _openstack(cloud: str, servers: tuple[str, ...], tag: str, seconds: float) -> Provider:
+def _openstack(cloud: str, servers: tuple[str, ...], tag: str, seconds: float) -> OpenStackProvider:
     """One for the whole process: from tick to tick it keeps its threads' logins."""
     # Only here: the SDK is large, and the local cloud does without.
     from orchestrator.providers.openstack import OpenStackProvider

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -95,6 +95,20 @@ class OpenStackProvider:
                 CloudErrorKind.GONE, "The request was neither a waking nor a shelving.", request_id
             )
         return facts
+
+    def mark(self, server_id: str, metadata: Mapping[str, str]) -> None:
+        """Write these on the server; what else stands there stays. CONFLICT: not in this state.
+
+        Nova takes none while a server is offloaded or busy with a task.
+        """
+
+        def write(link: Link) -> None:
+            answer = link.compute.post(
+                f"/servers/{server_id}/metadata", json={"metadata": dict(metadata)}
+            )
+            raise_from_response(answer)
+
+        self._read(write)
 
     def check(self) -> Sequence[Complaint]:
         """What is wrong with the configuration: the first thing that stops us, or all the rest."""

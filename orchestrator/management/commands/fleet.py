@@ -20,7 +20,9 @@ from orchestrator.enrol import enrol
 from orchestrator.fleet_control import OrderRefused
 from orchestrator.fleet_report import fleet_report, latest_alerts, open_alerts
 from orchestrator.models import Node
+from orchestrator.providers import provider
 from orchestrator.retired import active_nodes
+from orchestrator.settings import fleet_settings
 from orchestrator.tasks import run_tick
 
 _Order = Callable[[Node, str, datetime], None]
@@ -45,6 +47,7 @@ class Command(BaseCommand):
         actions = parser.add_subparsers(dest="action", required=True)
         status = actions.add_parser("status", help="what every node is doing")
         tick = actions.add_parser("tick", help="run one tick of the orchestrator now")
+        check = actions.add_parser("check", help="whether the cloud and the settings go together")
         alerts = actions.add_parser("alerts", help="what a person should know of")
         alerts.add_argument("--all", action="store_true", help="also those that are over")
         costs = actions.add_parser("costs", help="what a month has cost")
@@ -57,7 +60,7 @@ class Command(BaseCommand):
         for action, (_, words) in _ORDERS.items():
             orders.append(actions.add_parser(action, help=words))
             orders[-1].add_argument("node")
-        for each in (status, tick, alerts, costs, rename, *orders):
+        for each in (status, tick, check, alerts, costs, rename, *orders):
             each.add_argument("--json", action="store_true", help="answer as JSON")
         new = actions.add_parser("enrol", help="make a server known as a node")
         new.add_argument("node")
@@ -70,6 +73,8 @@ class Command(BaseCommand):
                 self._enrol(options["node"], options["server"], options["token_file"])
             case "tick":
                 self._tick(options["json"])
+            case "check":
+                self._check(options["json"])
             case "alerts":
                 self._alerts(options["all"], options["json"])
             case "costs":
@@ -87,6 +92,16 @@ class Command(BaseCommand):
     def _status(self, as_json: bool) -> None:
         report = fleet_report(DATABASE_CLOCK.now())
         self.stdout.write(report.model_dump_json() if as_json else fleet_words.status(report))
+
+    def _check(self, as_json: bool) -> None:
+        """Asks the cloud what is wrong with the set-up; spends nothing. 1 when it cannot work."""
+        complaints = provider(fleet_settings()).check()
+        if as_json:
+            self.stdout.write(json.dumps([asdict(complaint) for complaint in complaints]))
+        else:
+            self.stdout.write("\n".join(one.sentence for one in complaints) or "All is well.")
+        if any(complaint.blocking for complaint in complaints):
+            raise SystemExit(1)
 
     def _alerts(self, over_too: bool, as_json: bool) -> None:
         alerts = latest_alerts(_ALERTS) if over_too else open_alerts()

@@ -193,6 +193,8 @@ def api(options: Options) -> Any:
         "project_domain_id": "default",
         "region_name": REGION,
         "interface": "public",
+        # Whose access rules a token is held to, when it has any.
+        "service_type": "compute",
         "service_token_roles_required": True,
     }.items():
         settings.set_override(name, value, group=_AUTHTOKEN)
