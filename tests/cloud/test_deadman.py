@@ -198,6 +198,7 @@ def test_a_node_puts_its_own_server_to_sleep(cloud: Cloud, tmp_path: Path) -> No
 RULES = (("GET", ""), ("GET", "/os-instance-actions"), ("POST", "/action"))
 """What docs/security.md gives to the credential of a node's guard, below its own server's path."""
 
+
 @pytest.fixture
 def restricted(cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A server that is awake, and in clouds.yaml the entry `guard`, limited to that server."""

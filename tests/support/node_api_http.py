@@ -83,7 +83,12 @@ class HttpServer:
                 if fault is not None and fault.kind is Kind.DROP:
                     _cut(self.connection)
                     return
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                length = int(self.headers.get("Content-Length") or 0)
+                body = self.rfile.read(length)
+                if len(body) < length:
+                    # Whoever was speaking has died in the middle of it.
+                    _cut(self.connection)
+                    return
                 if fault is not None and fault.kind in (Kind.STATUS, Kind.LIE):
                     self._misbehave(fault)
                     return
