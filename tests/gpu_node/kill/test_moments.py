@@ -9,7 +9,7 @@ import pytest
 
 from tests.gpu_node.kill.rooms import CUES, SEED, Room, Undisturbed, check_killed, check_resumed
 
-MOMENTS = 5
+MOMENTS = 3
 MANY_MOMENTS = 50
 
 

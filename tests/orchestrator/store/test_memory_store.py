@@ -38,7 +38,7 @@ def _said(steps: list[Any]) -> tuple[list[Any], list[Any]]:
 
 @pytest.mark.django_db
 @settings(
-    max_examples=150,
+    max_examples=60,
     deadline=None,
     derandomize=True,
     database=None,
