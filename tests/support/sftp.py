@@ -17,9 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gpu_node.transfers.sftp_login import SftpAccess
-from tests.support.sshd import LOCKED_IN, SshServer, ssh_server, why_not_locked_in
+from tests.support.sshd import LOCKED_IN, SshServer, place, ssh_server, why_not_locked_in
 
-_VAR = Path(__file__).resolve().parents[2] / "var"
 NODE = "gpu-1"
 REQUESTS = "open,close,read,write,lstat,fstat,stat,realpath,posix-rename"
 """What the account may ask for; docs/security.md names the same."""
@@ -78,8 +77,7 @@ class SftpServer:
 @contextlib.contextmanager
 def sftp_server() -> Iterator[SftpServer]:
     """A running server with the folder of one node."""
-    _VAR.mkdir(exist_ok=True)
-    root = Path(tempfile.mkdtemp(prefix="test-sftp-", dir=_VAR))
+    root = Path(tempfile.mkdtemp(prefix="test-sftp-", dir=place()))
     root.chmod(0o755)
     folder = root / NODE
     folder.mkdir(mode=0o755)
