@@ -81,17 +81,19 @@ def billed(node: NodeView, policy: Policy) -> bool:
     """Whether the node costs money now: from the moment its waking was asked for.
 
     A server of which nothing is known yet is not billed by us. Neither is one that is only about to
-    be woken; once the request is known to have been made, its time counts from the intent on.
+    be woken; once the request is known to have been made, its time counts from the intent on. A
+    worker that is heard has been woken, whatever became of the answer.
     """
     if node.cloud is CloudStatus.UNKNOWN:
         return False
     if node.cloud in policy.billed:
         return True
     operation = node.operation
+    heard = node.worker is not None or node.lease is not None
     asked = (
         operation is not None
         and operation.kind is OperationKind.UNSHELVE
-        and operation.outcome is not OperationOutcome.INTENDED
+        and (operation.outcome is not OperationOutcome.INTENDED or heard)
     )
     return asked or (node.cloud is CloudStatus.SHELVED_OFFLOADED and bool(node.task))
 

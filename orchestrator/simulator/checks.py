@@ -370,7 +370,7 @@ class Checks:
                 for a in self._world.place.all(Attempt).values()
                 if a["node_id"] == row["id"]
             ]
-            last = max([*ended, row["ready_at"]])
+            last = max((at for at in (*ended, row["ready_at"]) if at is not None), default=now)
             self._require(
                 now - last >= timedelta(seconds=self._world.rules.idle),
                 "a node was put to sleep before it had been idle for long enough",
@@ -455,7 +455,9 @@ class Checks:
                 for row in self._world.place.all(LedgerEntry).values()
                 if row["node_id"] == host.pk
             ]
-            for stretch in server.billed:
+            # Of a server that was deleted the cloud has no notes any more.
+            known = server.billed if server.status is not CloudStatus.DELETED else []
+            for stretch in known:
                 self._accounted(host.name, stretch, mine)
             for row in mine:
                 self._was_billed(host.name, row, server)
