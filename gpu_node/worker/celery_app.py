@@ -72,16 +72,16 @@ def celery_settings(settings: NodeSettings) -> dict[str, Any]:
         # A path that is dead without saying so is noticed within about a minute. The visibility
         # timeout is left alone: nothing of ours is ever unacknowledged for long.
         "broker_transport_options": {
-            "socket_timeout": 30.0,
-            "socket_connect_timeout": 10.0,
+            "socket_timeout": 5.0,  # five seconds of patience: docs/decisions/0010
+            "socket_connect_timeout": 5.0,
             "socket_keepalive": True,
             "socket_keepalive_options": {
                 socket.TCP_KEEPIDLE: 30,
                 socket.TCP_KEEPINTVL: 10,
                 socket.TCP_KEEPCNT: 3,
             },
-            "health_check_interval": 20,
-            "retry_on_timeout": True,
+            "health_check_interval": 10,
+            "retry_on_timeout": False,
             "client_name": f"node-{settings.node_name}",
         },
         "broker_connection_retry_on_startup": True,

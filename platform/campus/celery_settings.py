@@ -17,11 +17,11 @@ IMPATIENT: dict[str, Any] = {
 }
 # A worker waits for messages, and must notice a path that is dead (docs/decisions/0010).
 PATIENT: dict[str, Any] = {
-    "socket_timeout": 30.0,
-    "socket_connect_timeout": 10.0,
+    "socket_timeout": 5.0,
+    "socket_connect_timeout": 5.0,
     "socket_keepalive": True,
-    "health_check_interval": 20,
-    "retry_on_timeout": True,
+    "health_check_interval": 10,
+    "retry_on_timeout": False,
     "unacked_restore_interval": 10,
     "unacked_restore_throttle": 1,
 }

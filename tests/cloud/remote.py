@@ -1,13 +1,10 @@
-"""The people of a test, inside the site's own settings: reads orders as lines of JSON, answers so.
+"""The people of a test, inside the site's own settings.
 
 Run by `tests.cloud.site` with the environment of a running site.
 """
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Callable
 from typing import Any
 
 import django
@@ -21,6 +18,7 @@ from orchestrator.models import Job, LedgerEntry, Node  # noqa: E402
 from orchestrator.providers import provider  # noqa: E402
 from orchestrator.settings import fleet_settings  # noqa: E402
 from tests.support.count_kind import CountPayload  # noqa: E402
+from tests.support.remote import obey  # noqa: E402
 
 
 def check() -> list[str]:
@@ -70,19 +68,5 @@ def look() -> dict[str, Any]:
     }
 
 
-ORDERS: dict[str, Callable[..., Any]] = {one.__name__: one for one in (check, enrol, submit, look)}
-
-
-def main() -> None:
-    for line in sys.stdin:
-        said = json.loads(line)
-        try:
-            answer = {"answer": ORDERS[said["order"]](*said["with"])}
-        except Exception as error:
-            answer = {"error": repr(error)}
-        sys.stdout.write(json.dumps(answer) + "\n")
-        sys.stdout.flush()
-
-
 if __name__ == "__main__":
-    main()
+    obey(check, enrol, submit, look)

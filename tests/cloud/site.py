@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from campus.standalone import redis
 from campus.standalone.processes import Layout, SitePorts, environment, processes
 from campus.standalone.ready import Check, http_answers, wait_until_ready
 from campus.standalone.secrets import kept, write_private
 from campus.standalone.supervisord import Supervision
-from tests.cloud.running import FLEET, ROOT, Cloud
+from tests.cloud.running import FLEET, Cloud
 from tests.support.redis import free_port
+from tests.support.remote import Remote
 
 _READY_SECONDS = 90.0
 _STOP_SECONDS = 30.0
@@ -34,34 +33,13 @@ SETTINGS = {
 }
 
 
-class CloudSite:
+class CloudSite(Remote):
     """A running site, and somebody in it who does what the test says."""
 
     def __init__(self, layout: Layout, told: Mapping[str, str]) -> None:
+        super().__init__("tests.cloud.remote", told)
         self.layout = layout
         self.for_nodes = {key: told[key] for key in ("SITE_URL", "REDIS_URL_FILE")}
-        self._remote = subprocess.Popen(
-            [sys.executable, "-m", "tests.cloud.remote"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**told, "PYTHONPATH": str(ROOT)},
-            text=True,
-        )
-
-    def close(self) -> None:
-        assert self._remote.stdin is not None
-        self._remote.stdin.close()
-        self._remote.wait(10)
-
-    def tell(self, order: str, *with_: Any) -> Any:
-        """One of `remote`'s orders, and its answer."""
-        assert self._remote.stdin is not None
-        assert self._remote.stdout is not None
-        self._remote.stdin.write(json.dumps({"order": order, "with": with_}) + "\n")
-        self._remote.stdin.flush()
-        said = json.loads(self._remote.stdout.readline())
-        assert "error" not in said, said["error"]
-        return said["answer"]
 
 
 @contextmanager

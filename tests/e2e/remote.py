@@ -1,14 +1,11 @@
-"""The people of a test, inside the site's own settings: reads orders as lines of JSON, answers so.
+"""The people of a test, inside the site's own settings.
 
 Run by `tests.e2e.system` with the environment of a running site.
 """
 
 from __future__ import annotations
 
-import json
 import shutil
-import sys
-from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -31,6 +28,7 @@ from orchestrator import forecast, ledger  # noqa: E402
 from orchestrator.clock import DATABASE_CLOCK  # noqa: E402
 from orchestrator.models import Attempt, CloudOperation, Job, LedgerEntry, Node  # noqa: E402
 from orchestrator.states import OperationKind  # noqa: E402
+from tests.support.remote import obey  # noqa: E402
 
 
 def hand_in(path: str) -> str:
@@ -126,22 +124,5 @@ def is_claimed(job: str) -> bool:
     return Attempt.objects.filter(job_id=UUID(job), outcome="running").exists()
 
 
-ORDERS: dict[str, Callable[..., Any]] = {
-    order.__name__: order
-    for order in (hand_in, press, cancel, delete_lesson, look, wakings, latency, is_claimed)
-}
-
-
-def main() -> None:
-    for line in sys.stdin:
-        order = json.loads(line)
-        try:
-            answer: Any = {"answer": ORDERS[order["order"]](*order["with"])}
-        except Exception as error:  # the test shows it
-            answer = {"error": f"{type(error).__name__}: {error}"}
-        sys.stdout.write(json.dumps(answer) + "\n")
-        sys.stdout.flush()
-
-
 if __name__ == "__main__":
-    main()
+    obey(hand_in, press, cancel, delete_lesson, look, wakings, latency, is_claimed)

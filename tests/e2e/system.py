@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +13,7 @@ from typing import Any
 import psutil
 
 from campus.standalone.site import Site, Wish, running_site
+from tests.support.remote import Remote
 
 LEASE = 10.0
 HEARTBEAT = 1.0
@@ -32,33 +30,12 @@ SETTINGS = {
 }
 
 
-class System:
+class System(Remote):
     """A running site, and somebody in it who does what the test says."""
 
     def __init__(self, site: Site) -> None:
+        super().__init__("tests.e2e.remote", site.environment)
         self.site = site
-        self._remote = subprocess.Popen(
-            [sys.executable, "-m", "tests.e2e.remote"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**site.environment, "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
-            text=True,
-        )
-
-    def close(self) -> None:
-        assert self._remote.stdin is not None
-        self._remote.stdin.close()
-        self._remote.wait(10)
-
-    def tell(self, order: str, *with_: Any) -> Any:
-        """One of `remote`'s orders, and its answer."""
-        assert self._remote.stdin is not None
-        assert self._remote.stdout is not None
-        self._remote.stdin.write(json.dumps({"order": order, "with": with_}) + "\n")
-        self._remote.stdin.flush()
-        said = json.loads(self._remote.stdout.readline())
-        assert "error" not in said, said["error"]
-        return said["answer"]
 
     def look(self, voiceover: str) -> Any:
         return self.tell("look", voiceover)

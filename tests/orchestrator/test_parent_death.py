@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -26,7 +28,8 @@ from pathlib import Path
 
 def fork(name):
     if os.fork() == 0:
-        Path(name).write_text(str(os.getpid()))
+        Path(name + ".part").write_text(str(os.getpid()))
+        os.rename(name + ".part", name)
         time.sleep(600)
         os._exit(0)
 
@@ -39,37 +42,41 @@ time.sleep(600)
 """
 
 
-def parent_of(*command: str, folder: Path) -> tuple[subprocess.Popen[str], int]:
-    parent = subprocess.Popen(
+@contextmanager
+def parent_of(*command: str, folder: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """A parent and the number of the child it has started; gone at the end."""
+    with subprocess.Popen(
         [sys.executable, "-c", PARENT, *command],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(folder)},
         stdout=subprocess.PIPE,
         text=True,
-    )
-    assert parent.stdout is not None
-    return parent, int(parent.stdout.readline())
+    ) as parent:
+        assert parent.stdout is not None
+        try:
+            yield parent, int(parent.stdout.readline())
+        finally:
+            parent.kill()  # a test that failed must not wait for it
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_a_program_ends_with_whoever_started_it(number: signal.Signals, tmp_path: Path) -> None:
-    parent, child = parent_of("--", "sleep", "600", folder=tmp_path)
-    assert eventually(lambda: Path(f"/proc/{child}/comm").read_text() == "sleep\n")
-    with parent:
+    with parent_of("--", "sleep", "600", folder=tmp_path) as (parent, child):
+        assert eventually(lambda: Path(f"/proc/{child}/comm").read_text() == "sleep\n")
         parent.send_signal(number)
+        parent.wait(10)
     assert eventually(lambda: not alive(child), 2)
 
 
 def test_what_a_module_forks_ends_with_it(tmp_path: Path) -> None:
     (tmp_path / "forks.py").write_text(FORKS)
-    parent, child = parent_of("-m", "forks", folder=tmp_path)
-    with parent:
-        assert eventually(lambda: (tmp_path / "joined").exists() and (tmp_path / "thread").exists())
+    with parent_of("-m", "forks", folder=tmp_path) as (_, child):
+        said = [tmp_path / name for name in ("joined", "main", "thread")]
+        assert eventually(lambda: all(file.exists() for file in said))
         main, thread = (int((tmp_path / name).read_text()) for name in ("main", "thread"))
         # A fork does not end with the thread that made it, while the process lives.
         assert alive(main)
         assert alive(thread)
-        parent.kill()
     assert eventually(lambda: not alive(child) and not alive(main), 2)
     os.kill(thread, signal.SIGKILL)
 

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import os
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.support import private_server
+
 _VAR = Path(__file__).resolve().parents[2] / "var"
-_READY_SECONDS = 15.0
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None)
 
 
 @dataclass
@@ -36,24 +31,17 @@ class RedisServer:
     def start(self) -> None:
         """Start it, and wait until it answers."""
         program, name = _program()
-        with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [
-                    name,
-                    *("--port", str(self.port), "--bind", "127.0.0.1"),
-                    *("--dir", str(self.folder), "--appendonly", "yes", "--save", ""),
-                    *("--maxmemory-policy", "noeviction"),
-                ],
-                executable=program,
-                stdout=log,
-                stderr=log,
-                preexec_fn=_die_with_us,
-            )
-        deadline = time.monotonic() + _READY_SECONDS
-        while not self._answers():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"Redis did not start: {self._last_words()}")
-            time.sleep(0.02)
+        self.process = private_server.start(
+            [
+                name,
+                *("--port", str(self.port), "--bind", "127.0.0.1"),
+                *("--dir", str(self.folder), "--appendonly", "yes", "--save", ""),
+                *("--maxmemory-policy", "noeviction"),
+            ],
+            self.folder / "log",
+            self._answers,
+            program=program,
+        )
 
     def kill(self) -> None:
         """SIGKILL: nothing is said to anybody."""
@@ -65,9 +53,6 @@ class RedisServer:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
             return True
         return False
-
-    def _last_words(self) -> str:
-        return (self.folder / "log").read_text(errors="replace")[-2000:]
 
 
 @contextlib.contextmanager
@@ -106,11 +91,3 @@ def _program() -> tuple[str, str]:
         if found := shutil.which(file):
             return found, name
     raise RuntimeError("There is no Redis here: install the package redis-tools.")
-
-
-def _die_with_us() -> None:
-    """In the child: killed tests must not leave a server behind."""
-    parent = os.getppid()
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)

@@ -8,24 +8,22 @@ can also do what the main server's does: lock an account without a shell into a 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import pwd
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.support import private_server
+
 _VAR = Path(__file__).resolve().parents[2] / "var"
-_READY_SECONDS = 15.0
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None)
+
+
 _PRIVSEP = Path("/run/sshd")
 """Compiled into the program; root cannot run it where this is missing."""
 
@@ -78,19 +76,11 @@ class SshServer:
         if os.geteuid() == 0:
             _PRIVSEP.mkdir(exist_ok=True, mode=0o755)
         (self.folder / "config").write_text(self._config())
-        with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [_program(), "-D", "-e", "-f", str(self.folder / "config")],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                preexec_fn=_die_with_us,
-            )
-        deadline = time.monotonic() + _READY_SECONDS
-        while not self._answers():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"sshd did not start: {self.log()[-2000:]}")
-            time.sleep(0.02)
+        self.process = private_server.start(
+            [_program(), "-D", "-e", "-f", str(self.folder / "config")],
+            self.folder / "log",
+            self._answers,
+        )
 
     def stop(self) -> None:
         """Nobody new gets in; sessions end with their connections."""
@@ -210,11 +200,3 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def _die_with_us() -> None:
-    """In the child: killed tests must not leave a server behind."""
-    parent = os.getppid()
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
