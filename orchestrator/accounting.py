@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
 
 from orchestrator import ledger, store
 from orchestrator.clock import Clock
@@ -12,6 +14,7 @@ from orchestrator.policy import phase
 from orchestrator.policy.views import NodeView, Policy
 from orchestrator.settings import fleet_settings
 from orchestrator.snapshot import node_view, policy_of
+from orchestrator.states import Cause
 
 
 def account(node: Node, now: datetime) -> None:
@@ -27,11 +30,11 @@ def account_all(clock: Clock, nodes: Iterable[NodeView]) -> None:
     now = clock.now()
     rules = policy_of(fleet_settings())
     written = {
-        entry.node.name: (entry.cause, entry.job_id)
+        entry.node.name: (entry.cause, entry.job_id, entry.price_per_hour)
         for entry in LedgerEntry.objects.filter(ended_at__isnull=True).select_related("node")
     }
     for view in nodes:
-        if written.get(view.name, (None, None)) == _wanted(view, rules, now):
+        if written.get(view.name) == _wanted(view, rules, now):
             continue
         with store.atomic():
             now = clock.now()
@@ -39,8 +42,10 @@ def account_all(clock: Clock, nodes: Iterable[NodeView]) -> None:
             account(Node.objects.get(name=view.name), now)
 
 
-def _wanted(view: NodeView, rules: Policy, now: datetime) -> tuple[object, object]:
+def _wanted(
+    view: NodeView, rules: Policy, now: datetime
+) -> tuple[Cause, UUID | None, Decimal] | None:
     cause = phase.account(view, rules, now).cause
     if cause is None:
-        return (None, None)
-    return (cause, view.lease.job if view.lease else None)
+        return None
+    return (cause, view.lease.job if view.lease else None, rules.price_per_hour)

@@ -12,6 +12,7 @@ from orchestrator.models import Alert, FleetState, LedgerEntry, Node
 from orchestrator.policy import alerts
 from orchestrator.policy.alerts import CloudTrouble, Raised, Stranger
 from orchestrator.policy.views import FleetView
+from orchestrator.providers.port import CloudErrorKind
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +35,11 @@ def bring_up_to_date(clock: Clock, fleet: FleetView) -> None:
     if over:
         Alert.objects.filter(pk__in=over).update(cleared_at=now)
     for key, raised in wrong.items():
-        if key not in opened:
+        row = opened.get(key)
+        if row is None:
             _raise(raised, now)
+        elif row.sentence != raised.sentence:
+            Alert.objects.filter(pk=row.pk).update(sentence=raised.sentence)
 
 
 def _raise(raised: Raised, now: datetime) -> None:
@@ -66,4 +70,5 @@ def _wrong(fleet: FleetView) -> tuple[Raised, ...]:
 def _trouble(state: FleetState) -> CloudTrouble | None:
     if not state.cloud_error or state.cloud_error_since is None:
         return None
-    return CloudTrouble(state.cloud_error, state.cloud_sentence, state.cloud_error_since)
+    refused = state.cloud_error == CloudErrorKind.AUTH
+    return CloudTrouble(refused, state.cloud_sentence, state.cloud_error_since)

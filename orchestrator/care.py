@@ -10,11 +10,11 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 
-from gpu_node.contracts.pulse import DEFAULT_TAG, NODE_METADATA
+from gpu_node.contracts.pulse import DEFAULT_TAG, HOLD_METADATA, NODE_METADATA
 from orchestrator.errands import Errand, Then
 from orchestrator.models import Node
 from orchestrator.providers.port import CloudError, ServerFacts
-from orchestrator.states import CloudStatus
+from orchestrator.states import CloudStatus, Wanted
 
 log = logging.getLogger(__name__)
 
@@ -22,10 +22,22 @@ Mark = Callable[[str, Mapping[str, str]], None]
 """Write metadata on a server (its id). Raises CloudError."""
 
 
-def missing(server: ServerFacts, node: str, tag: str) -> Mapping[str, str]:
-    """What is still to be written on a node's server. `tag`: key=value, or nothing. Pure."""
+HELD_BY_OPERATOR = "by an operator"
+
+
+def missing(server: ServerFacts, node: str, tag: str, *, held: bool) -> Mapping[str, str]:
+    """What is still to be written on a node's server. `tag`: key=value, or nothing. Pure.
+
+    A hold that a person has written there by hand stays; only our own is taken back, and a mark
+    cannot be removed in one call with the others: an empty one means none.
+    """
     key, _, value = (tag or DEFAULT_TAG).partition("=")
     wanted = {key.strip(): value.strip(), NODE_METADATA: node}
+    hold = server.metadata.get(HOLD_METADATA, "")
+    if held and not hold.strip():
+        wanted[HOLD_METADATA] = HELD_BY_OPERATOR
+    elif not held and hold == HELD_BY_OPERATOR:
+        wanted[HOLD_METADATA] = ""
     return {key: value for key, value in wanted.items() if server.metadata.get(key) != value}
 
 
@@ -36,9 +48,9 @@ def errands(mark: Mark, servers: Iterable[ServerFacts], tag: str) -> Iterator[Er
         for server in servers
         if server.status is CloudStatus.ACTIVE and not server.task_state and not server.locked
     }
-    named = Node.objects.filter(server_id__in=list(awake)).values_list("name", "server_id")
-    for name, server_id in named:
-        if said := missing(awake[server_id], name, tag):
+    named = Node.objects.filter(server_id__in=list(awake))
+    for name, server_id, wanted in named.values_list("name", "server_id", "wanted"):
+        if said := missing(awake[server_id], name, tag, held=wanted == Wanted.HELD):
             yield Errand(partial(_ask, mark, server_id, name, said))
 
 

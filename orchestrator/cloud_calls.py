@@ -98,7 +98,10 @@ class CloudCalls:
     def settle(self, step: steps.SettleLedger) -> Errand | None:
         """Ask for the cloud's notes, and bring the ledger into agreement with them."""
         node = Node.objects.filter(name=step.node).first()
-        return None if node is None else Errand(lambda: self._ask_notes(node))
+        first = None if node is None else ledger.first_unsettled(node)
+        if node is None or first is None:
+            return None
+        return Errand(lambda: self._ask_notes(node, first))
 
     # ---------------------------------------------------------------------------------- sending
 
@@ -146,13 +149,14 @@ class CloudCalls:
         return Errand(lambda: self._ask(operation), lambda: self._still_ours(operation))
 
     def _still_ours(self, operation: CloudOperation) -> bool:
-        """Looked at right before the call: late is not at all."""
-        return CloudOperation.objects.filter(
+        """Looked at right before the call: late is not at all, and a hold counts at once."""
+        ours = CloudOperation.objects.filter(
             pk=operation.pk,
             outcome=OperationOutcome.INTENDED,
             owner=self._token,
             send_by__gte=self._clock.now(),
         ).exists()
+        return ours and not _called_off(operation)
 
     def _ask(self, operation: CloudOperation) -> Then:
         ask = (
@@ -210,6 +214,9 @@ class CloudCalls:
         made = self._made(operation, actions)
         if made is not None:
             self._note_sent(operation, made)
+            return None
+        if _called_off(operation):
+            self._give_up(operation, Why.CALLED_OFF, "")
             return None
         if self._clock.now() - operation.intended_at <= planner.GIVE_UP_AFTER:
             return self._sending(operation)
@@ -269,7 +276,8 @@ class CloudCalls:
         if not closed:
             return False
         node = Node.objects.get(pk=operation.node_id)
-        if not ok and operation.kind == OperationKind.UNSHELVE:
+        failed = not ok and reason != Why.CALLED_OFF
+        if failed and operation.kind == OperationKind.UNSHELVE:
             node.failures += 1
             node.not_before = now + planner.backoff(node.failures, random.random())  # noqa: S311  # jitter, no secret
             node.save(update_fields=["failures", "not_before"])
@@ -284,16 +292,14 @@ class CloudCalls:
 
     # --------------------------------------------------------------------------------- settling
 
-    def _ask_notes(self, node: Node) -> Then:
+    def _ask_notes(self, node: Node, first: datetime) -> Then:
         try:
             listed = self._provider.actions(node.server_id)
-            actions = [
-                self._provider.action(node.server_id, action.request_id)
-                for action in listed[:_NOTES]
-            ]
+            wanted = _needed(listed, first)
+            actions = [self._provider.action(node.server_id, one.request_id) for one in wanted]
         except CloudError as error:
             log.info("%s: the ledger is not settled yet: %s", node.name, error.sentence)
-            return lambda: None
+            return lambda: self._settle_later(node)
         complete_since = actions[-1].started_at if len(listed) > len(actions) else None
         return lambda: self._settle(node, actions, complete_since)
 
@@ -302,18 +308,54 @@ class CloudCalls:
     ) -> None:
         if any(action.result is None for action in actions[:1]):
             # The cloud has not written the end of it yet.
+            self._settle_later(node)
             return
         with store.atomic():
-            now = self._clock.now()
-            asleep = Node.objects.filter(
-                pk=node.pk, cloud_status=CloudStatus.SHELVED_OFFLOADED, cloud_task=""
-            )
-            if asleep.update(touched_at=now) and not _billed_now(node):
+            if self._sleeps(node):
                 ledger.settle(node, actions, complete_since, _CLOCKS_DIFFER)
+
+    def _settle_later(self, node: Node) -> None:
+        """Ask again, less and less often; after a day what was seen stands."""
+        with store.atomic():
+            now = self._clock.now()
+            last = ledger.last_unsettled(node)
+            if last is None or not self._sleeps(node):
+                return
+            waited = now - last
+            if waited > _NOTES_COME_WITHIN:
+                ledger.settle_as_seen(node)
+                log.warning("%s: the cloud's notes never came; the ledger stands", node.name)
+            else:
+                pause = min(max(waited / 4, timedelta(seconds=10)), timedelta(hours=1))
+                Node.objects.filter(pk=node.pk).update(settle_after=now + pause)
+
+    def _sleeps(self, node: Node) -> bool:
+        """Locks the node's row. Whether all of its time is over."""
+        asleep = Node.objects.filter(
+            pk=node.pk, cloud_status=CloudStatus.SHELVED_OFFLOADED, cloud_task=""
+        )
+        return asleep.update(touched_at=self._clock.now()) == 1 and not _billed_now(node)
 
 
 _NOTES = 20
 """A waking has two actions, or a few more when something failed."""
+
+_NOTES_COME_WITHIN = timedelta(days=1)
+
+
+def _needed(listed: Sequence[ActionFacts], first: datetime) -> Sequence[ActionFacts]:
+    """Those, newest first, that can say something about the time from `first` on."""
+    newer = sum(one.started_at >= first - _CLOCKS_DIFFER for one in listed)
+    # One more: that before it began says what the server was when it did.
+    return listed[: min(newer + 1, _NOTES)]
+
+
+def _called_off(operation: CloudOperation) -> bool:
+    """Whether an operator has said otherwise since it was intended."""
+    node = Node.objects.get(pk=operation.node_id)
+    parked = node.parked and operation.kind == OperationKind.UNSHELVE
+    return parked or node.wanted == Wanted.HELD
+
 
 _CLOCKS_DIFFER = timedelta(seconds=60)
 """How far apart the same moment may lie in the cloud's notes and in ours, and be recognised."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +12,7 @@ from django.db.models import Q, QuerySet
 
 from orchestrator.clock import Clock
 from orchestrator.models import FleetState, Node, NodeEvent
-from orchestrator.providers.port import CloudError, Provider, ServerFacts
+from orchestrator.providers.port import CloudError, CloudErrorKind, Provider, ServerFacts
 from orchestrator.retired import active_nodes
 from orchestrator.states import CloudStatus
 
@@ -35,7 +36,8 @@ class CloudLook:
         asked_at = self._clock.now()
         self.servers = ()
         try:
-            self.servers = servers = self._provider.list()
+            servers = self._provider.list()
+            lost = self._not_listed(servers)
         except CloudError as error:
             log.warning("the cloud cannot be asked: %s (%s)", error.sentence, error.kind)
             self._still_mine()
@@ -46,9 +48,25 @@ class CloudLook:
         FleetState.objects.filter(pk=1).exclude(cloud_error="").update(
             cloud_error="", cloud_sentence="", cloud_error_since=None
         )
+        self.servers = servers = [*servers, *lost]
         known = self._note(servers, asked_at)
         _note_strangers([server for server in servers if server.server_id not in known])
         return ""
+
+    def _not_listed(self, servers: Sequence[ServerFacts]) -> Sequence[ServerFacts]:
+        """Our servers that the list leaves out and that are there: under another name, say."""
+        listed = {server.server_id for server in servers} | {server.name for server in servers}
+        missing = active_nodes().exclude(server_id="").exclude(cloud_status=CloudStatus.DELETED)
+        asked = [node.server_id for node in missing if node.server_id not in listed]
+        return [server for one in asked if (server := self._one(one)) is not None]
+
+    def _one(self, server_id: str) -> ServerFacts | None:
+        try:
+            return self._provider.get(server_id)
+        except CloudError as error:
+            if error.kind is CloudErrorKind.GONE:
+                return None
+            raise
 
     def _note_trouble(self, error: CloudError, now: datetime) -> None:
         row = FleetState.objects.filter(pk=1)
@@ -82,15 +100,24 @@ class _Facts:
     fault: str = ""
 
 
-def _link(nodes: Iterable[Node], servers: Iterable[ServerFacts]) -> None:
-    """A node that was enrolled with its server's name, or none, is given the cloud's own id."""
+def _link(nodes: Sequence[Node], servers: Sequence[ServerFacts]) -> None:
+    """A node that was enrolled with its server's name, or none, is given the cloud's own id.
+
+    Only where there is no doubt: one server of that name, and no other node that has it.
+    """
     by_id = {server.server_id for server in servers}
-    by_name: Mapping[str, ServerFacts] = {server.name: server for server in servers}
+    count = Counter(server.name for server in servers)
+    by_name: Mapping[str, ServerFacts] = {
+        server.name: server for server in servers if count[server.name] == 1
+    }
+    taken = {node.server_id for node in nodes}
     for node in nodes:
         server = by_name.get(node.server_id or node.name)
-        if server is not None and node.server_id not in by_id:
-            Node.objects.filter(pk=node.pk).update(server_id=server.server_id)
-            node.server_id = server.server_id
+        if server is None or node.server_id in by_id or server.server_id in taken:
+            continue
+        Node.objects.filter(pk=node.pk).update(server_id=server.server_id)
+        node.server_id = server.server_id
+        taken.add(server.server_id)
 
 
 def _note_awake(nodes: Iterable[Node], asked_at: datetime) -> None:
@@ -131,15 +158,16 @@ def _facts(server: ServerFacts | None) -> _Facts:
     )
 
 
-def _address(server: ServerFacts | None) -> str:
-    return server.address if server is not None else ""
+def _address(node: Node, server: ServerFacts | None) -> str:
+    """As the cloud says, or, where it says nothing, as it was written down by hand."""
+    return server.address or node.address if server is not None else ""
 
 
 def _changed(node: Node, server: ServerFacts | None) -> bool:
     known = _Facts(
         CloudStatus(node.cloud_status), node.cloud_task, node.cloud_locked, node.cloud_fault
     )
-    return known != _facts(server) or node.address != _address(server)
+    return known != _facts(server) or node.address != _address(node, server)
 
 
 def _write(nodes: Sequence[Node], by_id: Mapping[str, ServerFacts], asked_at: datetime) -> None:
@@ -148,8 +176,8 @@ def _write(nodes: Sequence[Node], by_id: Mapping[str, ServerFacts], asked_at: da
     for node in nodes:
         server = by_id.get(node.server_id)
         alike.setdefault(_facts(server), []).append(node)
-        if node.address != _address(server):
-            _older([node], asked_at).update(address=_address(server))
+        if node.address != (address := _address(node, server)):
+            _older([node], asked_at).update(address=address)
     for facts, same in alike.items():
         _older(same, asked_at).update(
             cloud_status=facts.status,

@@ -26,8 +26,15 @@ class Errand:
     may: Callable[[], bool] = always
 
 
-def run(errands: Iterable[Errand], at_once: int) -> None:
-    """Do them all, and what follows from them. One that is slow holds up no more than its batch."""
+def nothing() -> None:
+    """Where nobody has anything to do between two batches."""
+
+
+def run(errands: Iterable[Errand], at_once: int, between: Callable[[], None] = nothing) -> None:
+    """Do them all, and what follows from them. One that is slow holds up no more than its batch.
+
+    `between` is called after each batch.
+    """
     waiting = deque(errands)
     while waiting:
         batch = [waiting.popleft() for _ in range(min(at_once, len(waiting)))]
@@ -35,6 +42,7 @@ def run(errands: Iterable[Errand], at_once: int) -> None:
             following = then()
             if following is not None:
                 waiting.append(following)
+        between()
 
 
 def _side_by_side(asks: Sequence[Callable[[], Then]]) -> Iterable[Then]:

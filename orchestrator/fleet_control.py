@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 
+from orchestrator import ledger
 from orchestrator.accounting import account
 from orchestrator.doorbell import ring_fleet_after_commit
+from orchestrator.enrol import NAME
 from orchestrator.models import Alert, Node, NodeEvent
 from orchestrator.policy.phase import billed
 from orchestrator.retired import RETIRED, retired_at
 from orchestrator.settings import fleet_settings
 from orchestrator.snapshot import node_view, policy_of
 from orchestrator.states import CloudStatus, Gate, Wanted
-
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
-"""As a host may be called; the column takes no more."""
 
 _LONGEST_NAME = 63
 
@@ -77,6 +75,8 @@ def retire(node: Node, by: str, now: datetime) -> None:
     """
     _lock(node, now)
     _refuse_unless_asleep(node, "retired")
+    # Nobody will look at its server any more: the ledger stands as it is.
+    ledger.settle_as_seen(node)
     if node.name in fleet_settings().fleet_servers:
         raise OrderRefused(f"Take {node.name} out of FLEET_SERVERS first: it would come back.")
     old, new = node.name, _name_of_retired(node.name, now)
@@ -110,7 +110,7 @@ def retire(node: Node, by: str, now: datetime) -> None:
 def rename(node: Node, new: str, by: str, now: datetime) -> None:
     """Call it something else; its worker has to be told so too (NODE_NAME). Raises OrderRefused."""
     _lock(node, now)
-    if not _NAME.fullmatch(new):
+    if not NAME.fullmatch(new):
         raise OrderRefused("A node's name has small letters, digits and hyphens, at most 63.")
     if Node.objects.filter(name=new).exists():
         raise OrderRefused(f"There is a node called {new} already.")

@@ -11,8 +11,9 @@ from orchestrator.clock import Clock
 from orchestrator.errands import Errand, Then
 from orchestrator.models import Attempt, Node, NodeEvent
 from orchestrator.policy import planner, steps
+from orchestrator.policy.traces import NOT_AWAKE
 from orchestrator.policy.views import FleetView
-from orchestrator.states import AttemptOutcome, CloudStatus, Gate, Wanted
+from orchestrator.states import AttemptOutcome, Gate, Wanted
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +70,8 @@ class Gates:
     def _move(self, step: steps.Move) -> bool:
         with store.atomic():
             now = self._clock.now()
-            if not Node.objects.filter(name=step.node, gate=step.old).update(touched_at=now):
+            mine = Node.objects.filter(name=step.node, gate=step.old).exclude(wanted=Wanted.HELD)
+            if not mine.update(touched_at=now):
                 return False
             node = Node.objects.get(name=step.node)
             # What it idled for too long before the gate moves is a failure, and no drain.
@@ -100,7 +102,7 @@ class Gates:
             now = self._clock.now()
             asleep = Node.objects.filter(
                 name=step.node,
-                cloud_status__in=[CloudStatus.SHELVED_OFFLOADED, CloudStatus.SHELVED],
+                cloud_status__in=sorted(NOT_AWAKE),
             ).exclude(wanted=Wanted.HELD)
             return (
                 asleep.update(
@@ -121,6 +123,7 @@ class Gates:
                     rung_at=None,
                     restarts=0,
                     restarted_at=None,
+                    settle_after=None,
                 )
                 == 1
             )

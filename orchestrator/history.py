@@ -17,6 +17,9 @@ PROMISED_WAKE = timedelta(seconds=60)
 
 _LATEST_JOBS = 200
 _LATEST_WAKES = 20
+_LATEST_TOUCHING = 400
+"""So many stretches are looked through for them."""
+_WHEN_READY = (Cause.IDLE, Cause.JOB)
 _LATEST_TOLD = 50
 
 
@@ -37,12 +40,7 @@ def durations() -> Durations:
 
 def usual_wake() -> timedelta | None:
     """The median time that nodes took lately from being woken to ready; None before the first."""
-    boots = LedgerEntry.objects.filter(cause=Cause.BOOT, ended_at__isnull=False)
-    lengths = sorted(
-        entry.ended_at - entry.started_at
-        for entry in boots.order_by("-started_at")[:_LATEST_WAKES]
-        if entry.ended_at is not None
-    )
+    lengths = latest_wakes()
     if not lengths or not CloudOperation.objects.filter(kind=OperationKind.UNSHELVE).exists():
         return None
     return lengths[len(lengths) // 2]
@@ -50,14 +48,20 @@ def usual_wake() -> timedelta | None:
 
 def latest_wakes() -> tuple[timedelta, ...]:
     """How long nodes took lately from being woken to ready, the shortest first."""
-    boots = LedgerEntry.objects.filter(cause=Cause.BOOT, ended_at__isnull=False)
-    return tuple(
-        sorted(
-            entry.ended_at - entry.started_at
-            for entry in boots.order_by("-started_at")[:_LATEST_WAKES]
-            if entry.ended_at is not None
-        )
-    )
+    ready = LedgerEntry.objects.filter(cause__in=_WHEN_READY).order_by("-started_at")
+    since = {(one.node_id, one.started_at) for one in ready[:_LATEST_TOUCHING]}
+    if not since:
+        return ()
+    boots = LedgerEntry.objects.filter(
+        cause=Cause.BOOT, ended_at__gte=min(at for _, at in since)
+    ).order_by("-started_at")[:_LATEST_TOUCHING]
+    lengths = [
+        entry.ended_at - entry.started_at
+        for entry in boots
+        # A waking that was refused, or that no worker came out of, is followed by something else.
+        if entry.ended_at is not None and (entry.node_id, entry.ended_at) in since
+    ]
+    return tuple(sorted(lengths[:_LATEST_WAKES]))
 
 
 def estimate_accuracy() -> Accuracy | None:

@@ -51,7 +51,7 @@ from orchestrator.models import (
     StoredBlob,
 )
 from orchestrator.policy import retry
-from orchestrator.policy.planner import backoff
+from orchestrator.policy.planner import backoff, must_give_back
 from orchestrator.settings import fleet_settings
 from orchestrator.signed_urls import Use, sign
 from orchestrator.states import (
@@ -296,6 +296,10 @@ def preempt(attempt_id: int, now: datetime) -> bool:
     if attempt is None:
         return False
     touch(attempt.node_id, now)
+    node = Node.objects.get(pk=attempt.node_id)
+    if not must_give_back(Gate(node.gate), node.gate_why):
+        # Somebody has opened the gate, or holds the node, since that was planned.
+        return False
     if not end(attempt, AttemptOutcome.RELEASED, now):
         return False
     bring_up_to_date(attempt.node_id, now)

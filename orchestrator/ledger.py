@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from uuid import UUID
 
-from django.db.models import F, Q, Sum
+from django.db.models import F, Q, QuerySet, Sum
 
 from orchestrator.models import LedgerEntry, Node
 from orchestrator.policy import settling
@@ -69,18 +69,25 @@ def enter(
 ) -> None:
     """From `now` on, the node's time has this cause; None: it is no longer billed.
 
+    A new price cuts what goes on in two: what was before keeps the price of its time.
+
     `limit`: until when its boot or idle time was within the rules. What it took beyond that is a
     failure, whatever comes next, and however late that is noticed.
     """
     current = LedgerEntry.objects.filter(node_id=node_id, ended_at__isnull=True).first()
     if current is not None:
-        if current.cause == cause and current.job_id == job_id:
+        same_price = current.price_per_hour == fleet_settings().fleet_price_per_hour
+        if current.cause == cause and current.job_id == job_id and same_price:
             return
         # Two database servers' clocks may differ a little; a stretch never ends before it began.
         now = max(now, current.started_at)
         overran = limit is not None and current.cause in _MAY_OVERRUN and limit < now
         ends = max(limit, current.started_at) if overran and limit is not None else now
-        LedgerEntry.objects.filter(pk=current.pk).update(ended_at=ends)
+        if ends > current.started_at:
+            LedgerEntry.objects.filter(pk=current.pk).update(ended_at=ends)
+        else:
+            # It lasted no time at all.
+            LedgerEntry.objects.filter(pk=current.pk).delete()
         if overran and cause is Cause.FAILURE:
             now = ends
         elif overran:
@@ -98,6 +105,7 @@ def _open(
 ) -> None:
     LedgerEntry.objects.create(
         node_id=node_id,
+        server_id=Node.objects.get(pk=node_id).server_id,
         cause=cause,
         job_id=job_id,
         started_at=since,
@@ -123,6 +131,7 @@ def begin(node_id: UUID, since: datetime) -> None:
     else:
         LedgerEntry.objects.create(
             node_id=node_id,
+            server_id=first.server_id,
             cause=Cause.BOOT,
             started_at=since,
             ended_at=first.started_at,
@@ -136,19 +145,28 @@ def settle(
     """Have what is over agree with the cloud's own notes; the node's row is locked.
 
     Until then it comes from our looks at the cloud, each at most one look late. `complete_since`:
-    the notes leave nothing out from then on; None: from the beginning.
+    the notes leave nothing out from then on; None: from the beginning. Of a server that the node
+    had before nobody can say more than what was seen.
     """
-    rows = LedgerEntry.objects.filter(node=node, settled=False, ended_at__isnull=False)
+    over = _unsettled(node)
+    over.exclude(server_id=node.server_id).update(settled=True)
+    rows = over.filter(server_id=node.server_id)
     entries = {row.pk: row for row in rows.order_by("started_at", "pk")}
     closed = [
-        Closed(row.pk, Cause(row.cause), row.started_at, row.ended_at, row.job_id)
+        Closed(
+            row.pk, Cause(row.cause), row.started_at, row.ended_at, row.job_id, row.price_per_hour
+        )
         for row in entries.values()
         if row.ended_at is not None
     ]
     last = LedgerEntry.objects.filter(node=node, settled=True).order_by("-ended_at").first()
     since = max(
         moment
-        for moment in (node.created_at, complete_since, last.ended_at if last else None)
+        for moment in (
+            node.server_since or node.created_at,
+            complete_since,
+            last.ended_at if last else None,
+        )
         if moment is not None
     )
     notes = [note for note in settling.kept(actions) if note.end is None or note.end > since]
@@ -158,18 +176,40 @@ def settle(
         if stretch.row is not None:
             LedgerEntry.objects.filter(pk=stretch.row).update(**edges)
         else:
-            price = fleet_settings().fleet_price_per_hour
+            price = stretch.price
             LedgerEntry.objects.create(
                 node=node,
+                server_id=node.server_id,
                 cause=stretch.cause,
                 job_id=stretch.job,
-                price_per_hour=price,
+                price_per_hour=fleet_settings().fleet_price_per_hour if price is None else price,
                 **edges,
             )
     kept = found.left | {stretch.row for stretch in found.stretches}
     gone = [pk for pk in entries if pk not in kept]
     if gone:
         LedgerEntry.objects.filter(pk__in=gone).delete()
+
+
+def first_unsettled(node: Node) -> datetime | None:
+    """When the first stretch began that was not compared with the cloud's notes yet."""
+    row = _unsettled(node).order_by("started_at").first()
+    return None if row is None else row.started_at
+
+
+def last_unsettled(node: Node) -> datetime | None:
+    """When the last of them ended."""
+    row = _unsettled(node).order_by("-ended_at").first()
+    return None if row is None else row.ended_at
+
+
+def _unsettled(node: Node) -> QuerySet[LedgerEntry]:
+    return LedgerEntry.objects.filter(node=node, settled=False, ended_at__isnull=False)
+
+
+def settle_as_seen(node: Node) -> None:
+    """The cloud says no more than what was seen: that stands. The node's row is locked."""
+    _unsettled(node).update(settled=True)
 
 
 def spent(start: datetime, now: datetime) -> Decimal:

@@ -29,7 +29,8 @@ from orchestrator.policy import site, steps
 from orchestrator.policy.planner import plan
 from orchestrator.providers.port import Provider
 from orchestrator.settings import fleet_settings
-from orchestrator.snapshot import fleet_view, node_views
+from orchestrator.snapshot import fleet_view, node_views, policy_of
+from orchestrator.states import Gate
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +98,7 @@ class Reconciler:
                 return report
             finally:
                 again = self._end()
-            errands.run(to_ask, self._at_once)
+            errands.run(to_ask, self._at_once, self._look_at_site)
         return report
 
     def _begin(self) -> bool:
@@ -134,6 +135,7 @@ class Reconciler:
         """All that can be done without waiting for the cloud; what is to be asked of it."""
         self._look_at_site()
         report.cloud_error = self._look.look()
+        self._look_at_site()
         to_ask: list[Errand] = []
         for _ in range(_ROUNDS):
             self.still_mine()
@@ -153,24 +155,32 @@ class Reconciler:
                 break
         if done:
             account_all(self._clock, node_views())
-        alerting.bring_up_to_date(self._clock, fleet)
+        try:
+            alerting.bring_up_to_date(self._clock, fleet)
+            to_ask += self._besides()
+        except Superseded:
+            raise
+        except Exception:  # what is only told must never keep a server from being shelved
+            log.exception("the tick's reports failed")
+        return to_ask
+
+    def _besides(self) -> list[Errand]:
+        """What is asked for the record and for the guards."""
+        found: list[Errand] = []
         if self._log_of is not None:
-            to_ask += node_logs.fetch(self._log_of, self._clock)
+            found += node_logs.fetch(self._log_of, self._clock)
         if self._mark is not None:
             tag = fleet_settings().fleet_server_tag
-            to_ask += care.errands(self._mark, self._look.servers, tag)
-        return to_ask
+            found += care.errands(self._mark, self._look.servers, tag)
+        return found
 
     def _look_at_site(self) -> None:
         up = self._site_up()
         now = self._clock.now()
         state = FleetState.objects.get(pk=1)
-        seen = site.looked(
-            site.Site(state.site_up_since, state.site_seen_at),
-            up,
-            now,
-            timedelta(seconds=fleet_settings().fleet_tick_seconds),
-        )
+        rules = policy_of(fleet_settings())
+        gap = site.longest_gap(rules.tick, rules.call, rules.lease)
+        seen = site.looked(site.Site(state.site_up_since, state.site_seen_at), up, now, gap)
         FleetState.objects.filter(pk=1).update(
             site_up_since=seen.up_since, site_seen_at=seen.seen_at
         )
@@ -188,6 +198,10 @@ class Reconciler:
                 return cloud_answers and self._ask(step, to_ask)
             case steps.Restart():
                 return self._ask(step, to_ask)
+            case steps.Move() if step.new is Gate.STOPPING and not cloud_answers:
+                # Its worker would be stopped, and the server could not be shelved: while it is paid
+                # for, it may as well work.
+                return False
             case steps.Resolve() if not step.ok and step.why in _WORTH_ASKING:
                 return self._ask(step, to_ask)
             case steps.Resolve():

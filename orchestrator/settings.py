@@ -27,6 +27,10 @@ def _tag(value: str) -> str:
     return value
 
 
+_DAY, _YEAR = 86_400.0, 365 * 86_400.0
+"""Seconds. What is meant to be longer is a slip, and would break what is reckoned with it."""
+
+
 class FleetSettings(Settings):
     """See docs/settings.md. Times are seconds unless the name says otherwise."""
 
@@ -43,30 +47,30 @@ class FleetSettings(Settings):
     fleet_call_seconds: float = Field(default=20.0, gt=0, le=120)
     """For one call to the cloud: the SDK itself would wait for ever."""
 
-    fleet_lease_seconds: float = Field(default=90.0, ge=5)
-    fleet_heartbeat_seconds: float = Field(default=5.0, gt=0)
-    fleet_tick_seconds: float = Field(default=10.0, gt=0)
-    fleet_unshelve_seconds: float = Field(default=1800.0, gt=0)
+    fleet_lease_seconds: float = Field(default=90.0, ge=5, le=_DAY)
+    fleet_heartbeat_seconds: float = Field(default=5.0, gt=0, le=_DAY)
+    fleet_tick_seconds: float = Field(default=10.0, gt=0, le=_DAY)
+    fleet_unshelve_seconds: float = Field(default=1800.0, gt=0, le=_DAY)
     """From the request until the server is ACTIVE."""
-    fleet_boot_seconds: float = Field(default=300.0, gt=0)
+    fleet_boot_seconds: float = Field(default=300.0, gt=0, le=_DAY)
     """How long a woken server may take until its worker is ready."""
-    fleet_stop_seconds: float = Field(default=55.0, gt=0)
+    fleet_stop_seconds: float = Field(default=55.0, gt=0, le=_DAY)
     """How long a worker may take to stop, once told to."""
-    fleet_shelve_seconds: float = Field(default=3600.0, gt=0)
+    fleet_shelve_seconds: float = Field(default=3600.0, gt=0, le=_DAY)
     """From the request until the server is offloaded: a disk may have to be uploaded."""
 
-    fleet_idle_minutes: float = Field(default=15.0, ge=0)
+    fleet_idle_minutes: float = Field(default=15.0, ge=0, le=_YEAR / 60)
     fleet_idle_policy: Literal["fixed", "adaptive"] = "fixed"
-    fleet_cold_wait_minutes: float = Field(default=5.0, gt=0)
+    fleet_cold_wait_minutes: float = Field(default=5.0, gt=0, le=_DAY / 60)
     """What it is worth that nobody waits for a cold node, in minutes of rent."""
     fleet_keep_warm: int = Field(default=0, ge=0)
-    fleet_max_uptime_hours: float = Field(default=12.0, gt=0)
-    fleet_target_wait_minutes: float = Field(default=10.0, ge=0)
+    fleet_max_uptime_hours: float = Field(default=12.0, gt=0, le=_YEAR / 3600)
+    fleet_target_wait_minutes: float = Field(default=10.0, ge=0, le=_YEAR / 60)
     """More nodes are woken while a job would wait for longer than that."""
-    fleet_gpu_minutes_per_minute: float = Field(default=1.5, gt=0)
+    fleet_gpu_minutes_per_minute: float = Field(default=1.5, gt=0, le=1000)
     """Of GPU per minute of media, until jobs have shown it."""
 
-    fleet_price_per_hour: Decimal = Field(default=Decimal(0), ge=0)
+    fleet_price_per_hour: Decimal = Field(default=Decimal(0), ge=0, max_digits=12, decimal_places=4)
     fleet_currency: str = Field(default="RUB", max_length=8)
     fleet_budget_day: Decimal = Field(default=Decimal(0), ge=0)
     fleet_budget_month: Decimal = Field(default=Decimal(0), ge=0)
@@ -79,7 +83,7 @@ class FleetSettings(Settings):
     site_url: str = "http://127.0.0.1:8000"
     """Where nodes reach the main server."""
     blob_folder: str = "var/blobs"
-    blob_url_seconds: float = Field(default=3600.0, gt=0)
+    blob_url_seconds: float = Field(default=3600.0, gt=0, le=_YEAR)
     blob_max_bytes: int = Field(default=50_000_000_000, gt=0)
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
 
@@ -90,6 +94,8 @@ class FleetSettings(Settings):
                 raise ValueError("FLEET_CLOUD has to name an entry of clouds.yaml")
             if not self.fleet_servers and not self.fleet_server_tag:
                 raise ValueError("FLEET_SERVERS or FLEET_SERVER_TAG has to say which servers")
+        if (self.fleet_budget_day or self.fleet_budget_month) and not self.fleet_price_per_hour:
+            raise ValueError("a budget limits nothing without FLEET_PRICE_PER_HOUR")
         return self
 
 

@@ -83,7 +83,7 @@ def fleet_view(now: datetime) -> FleetView:
     }
     unsettled = set(
         LedgerEntry.objects.filter(settled=False, ended_at__isnull=False).values_list(
-            "node_id", flat=True
+            "node_id", "server_id"
         )
     )
     policy = policy_of(settings)
@@ -101,7 +101,12 @@ def fleet_view(now: datetime) -> FleetView:
             for kind, priority, jobs, media, with_media in groups
         ),
         nodes=tuple(
-            _node(node, leases.get(node.pk), operations.get(node.pk), node.pk in unsettled)
+            _node(
+                node,
+                leases.get(node.pk),
+                operations.get(node.pk),
+                (node.pk, node.server_id) in unsettled,
+            )
             for node in active_nodes().order_by("name")
         ),
         site=Site(state.site_up_since, state.site_seen_at),
@@ -191,13 +196,16 @@ def _node(
         else None,
         idle_limit_since=node.idle_limit_since,
         unsettled=unsettled,
+        settle_after=node.settle_after,
     )
 
 
 def _worker(node: Node) -> Worker | None:
     if node.worker_seen_at is None or not node.worker_state:
         return None
-    return Worker(node.boot_id, WorkerState(node.worker_state), node.worker_seen_at)
+    return Worker(
+        node.boot_id, WorkerState(node.worker_state), node.worker_seen_at, node.worker_state_since
+    )
 
 
 def _operation(row: CloudOperation) -> Operation:

@@ -26,7 +26,13 @@ def beat(node: Node, said: NodeBeat, now: datetime) -> NodeOrders:
     ending = said.state in (WorkerState.STOPPED, WorkerState.STOPPING)
     if ending and node.boot_id and node.boot_id != said.boot_id:
         return _orders(node, said, now)
+    ready = said.state is WorkerState.READY and node.ready_at is None
+    if ready:
+        # What it booted for too long is a failure, although it has come to its end.
+        account(node, now)
     news = node.worker_state != said.state or node.boot_id != said.boot_id
+    if news or node.worker_state_since is None:
+        node.worker_state_since = now
     node.boot_id = said.boot_id
     node.worker_state = said.state
     node.worker_sentence = said.sentence
@@ -35,12 +41,13 @@ def beat(node: Node, said: NodeBeat, now: datetime) -> NodeOrders:
     node.worker_kinds = list(said.kinds)
     node.worker_gpu = said.gpu.model_dump() if said.gpu is not None else None
     node.worker_seen_at = now
-    if said.state is WorkerState.READY and node.ready_at is None:
+    if ready:
         node.ready_at = now
     node.save(
         update_fields=[
             "boot_id",
             "worker_state",
+            "worker_state_since",
             "worker_sentence",
             "worker_version",
             "worker_contract",

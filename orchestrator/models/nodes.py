@@ -24,6 +24,8 @@ class Node(StoredModel):
     server_id = models.CharField(max_length=64, blank=True)
     token_hash = models.CharField(max_length=64, blank=True)
     created_at = models.DateTimeField()
+    server_since = models.DateTimeField(null=True, blank=True)
+    """Since when it has had this server: what the cloud notes of earlier times is not ours."""
 
     wanted = models.CharField(max_length=32, default=Wanted.ASLEEP)
     parked = models.BooleanField(default=False)
@@ -49,6 +51,7 @@ class Node(StoredModel):
 
     boot_id = models.CharField(max_length=64, blank=True)
     worker_state = models.CharField(max_length=32, blank=True)
+    worker_state_since = models.DateTimeField(null=True, blank=True)
     worker_sentence = models.CharField(max_length=500, blank=True)
     worker_version = models.CharField(max_length=40, blank=True)
     worker_contract = models.PositiveIntegerField(null=True, blank=True)
@@ -69,6 +72,9 @@ class Node(StoredModel):
     restarts = models.PositiveIntegerField(default=0)
     """How often its worker was restarted from here since it was woken."""
     restarted_at = models.DateTimeField(null=True, blank=True)
+
+    settle_after = models.DateTimeField(null=True, blank=True)
+    """The cloud's notes were not complete yet: they are not asked for again before this."""
 
     touched_at = models.DateTimeField(null=True, blank=True)
     """Written first by every transaction about the node or its attempts: it is their lock."""
@@ -139,6 +145,8 @@ class LedgerEntry(StoredModel):
     """A stretch of billed time and its cause. A node's entries touch: no second is left out."""
 
     node = models.ForeignKey(Node, models.PROTECT, related_name="ledger")
+    server_id = models.CharField(max_length=64, blank=True)
+    """The node's server at that time: only that one's notes say anything about it."""
     cause = models.CharField(max_length=32)
     job = models.ForeignKey("orchestrator.Job", models.SET_NULL, null=True, blank=True)
     started_at = models.DateTimeField()

@@ -9,8 +9,9 @@ from enum import StrEnum
 
 from orchestrator.policy.budget import Purse
 from orchestrator.policy.phase import Phase, account, phase
+from orchestrator.policy.scaling import could_be_woken, rests, serves_now
 from orchestrator.policy.views import FleetView, NodeView
-from orchestrator.states import Cause, CloudStatus, Wanted
+from orchestrator.states import Cause, CloudStatus, OperationOutcome, Wanted
 
 PATIENCE = timedelta(minutes=4)
 """What goes wrong for so long is said: within five minutes, ticks included."""
@@ -36,14 +37,18 @@ class AlertKind(StrEnum):
     NO_CAPACITY = "no_capacity"
     """Jobs wait and no node can be woken."""
     CLOUD = "cloud"
-    """The cloud does not answer, or refuses us."""
+    """The cloud does not answer."""
+    CLOUD_REFUSES = "cloud_refuses"
+    """It knows us no more, or the balance is empty: only a person can mend that."""
+    CALL_UNKNOWN = "call_unknown"
+    """Whether a call was made is not known, and the cloud does not say."""
     BUDGET_LOW = "budget_low"
     BUDGET_EMPTY = "budget_empty"
 
 
 @dataclass(frozen=True, slots=True)
 class Raised:
-    """`subject`: a node's name, or "fleet"."""
+    """`subject`: a node's name, a server's, or "fleet"; at most LONGEST_SUBJECT characters."""
 
     kind: AlertKind
     subject: str
@@ -52,12 +57,15 @@ class Raised:
 
 FLEET = "fleet"
 
+LONGEST_SUBJECT = 80
+"""What the column holds; a server's name may be longer."""
+
 
 @dataclass(frozen=True, slots=True)
 class CloudTrouble:
-    """That the cloud cannot be asked, and since when."""
+    """That the cloud cannot be asked, and since when. `refused`: it answers, and refuses us."""
 
-    kind: str
+    refused: bool
     sentence: str
     since: datetime
 
@@ -116,6 +124,13 @@ def _of_node(
             name,
             f"{name} was to be put to sleep and is still paid for ({node.cloud}).",
         )
+    if _call_is_unknown(node, fleet):
+        yield Raised(
+            AlertKind.CALL_UNKNOWN,
+            name,
+            f"Whether {name} was really asked to change is not known, and the cloud does not "
+            "show what was asked of it: look whether this account may read its actions.",
+        )
     if node.locked and spent.cause is not None:
         yield Raised(
             AlertKind.LOCKED, name, f"Somebody has locked {name}: it is left alone, and paid for."
@@ -130,6 +145,15 @@ def _of_node(
         )
 
 
+def _call_is_unknown(node: NodeView, fleet: FleetView) -> bool:
+    operation = node.operation
+    return (
+        operation is not None
+        and operation.outcome is OperationOutcome.INTENDED
+        and fleet.now - operation.intended_at >= PATIENCE
+    )
+
+
 def _shelving_is_late(node: NodeView, fleet: FleetView, since: datetime) -> bool:
     """A shelve that fails is tried again at once: what counts is how long it has gone on."""
     begun = node.gate_since or since
@@ -140,11 +164,13 @@ def _shelving_is_late(node: NodeView, fleet: FleetView, since: datetime) -> bool
 
 
 def _of_cloud(fleet: FleetView, trouble: CloudTrouble | None) -> Iterator[Raised]:
-    if trouble is not None and (trouble.kind == "auth" or fleet.now - trouble.since >= PATIENCE):
+    if trouble is not None and trouble.refused:
+        yield Raised(AlertKind.CLOUD_REFUSES, FLEET, trouble.sentence)
+    elif trouble is not None and fleet.now - trouble.since >= PATIENCE:
         yield Raised(AlertKind.CLOUD, FLEET, trouble.sentence)
-    waiting = [n for n in fleet.nodes if n.not_before is not None and n.not_before > fleet.now]
-    asleep = [n for n in fleet.nodes if phase(n, fleet.policy, fleet.now) is Phase.ASLEEP]
-    if fleet.queued and asleep and len(asleep) == len(fleet.nodes) and len(waiting) == len(asleep):
+    sleeping = [node for node in fleet.nodes if could_be_woken(node, fleet)]
+    awake = any(serves_now(node, fleet) for node in fleet.nodes)
+    if fleet.queued and sleeping and not awake and all(rests(n, fleet) for n in sleeping):
         yield Raised(
             AlertKind.NO_CAPACITY, FLEET, "Jobs wait, and no node can be woken at the moment."
         )
@@ -154,7 +180,7 @@ def _of_strangers(strangers: Iterable[Stranger]) -> Iterator[Raised]:
     for name in sorted({one.name for one in strangers if one.times >= _SIGHTINGS}):
         yield Raised(
             AlertKind.SERVER_UNKNOWN,
-            name,
+            name[:LONGEST_SUBJECT],
             f"The cloud has a server {name} of this fleet that is no node, and may cost money: "
             "enrol it, or delete it.",
         )

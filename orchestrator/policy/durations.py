@@ -15,6 +15,8 @@ ENOUGH = 5
 """Fewer jobs than that say less than the prior does."""
 
 _PERCENTILE = 0.75
+_LONGEST_SECONDS = 30 * 86_400.0
+"""No job, and no backlog of one kind, is taken to last longer, whatever the media says."""
 _UNKNOWN_SECONDS = 300.0
 """For a job without a length, of a kind that was never seen."""
 
@@ -50,12 +52,14 @@ class Durations:
     def seconds(self, kind: str, media_seconds: float | None) -> float:
         """Of one job."""
         pace = self.pace(kind)
-        return pace.flat if media_seconds is None else media_seconds * pace.per_media
+        long = pace.flat if media_seconds is None else media_seconds * pace.per_media
+        return min(long, _LONGEST_SECONDS)
 
     def work(self, kind: str, media_seconds: float, without_media: int) -> timedelta:
         """Of many jobs at once: the media of some, and the number of those that have none."""
         pace = self.pace(kind)
-        return timedelta(seconds=media_seconds * pace.per_media + without_media * pace.flat)
+        long = media_seconds * pace.per_media + without_media * pace.flat
+        return timedelta(seconds=min(long, _LONGEST_SECONDS))
 
 
 def learn(samples: Iterable[Sample], prior_per_media: float) -> Durations:

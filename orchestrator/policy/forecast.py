@@ -9,7 +9,8 @@ from datetime import timedelta
 from enum import StrEnum
 
 from orchestrator.policy.phase import Phase, phase
-from orchestrator.policy.schedule import Queued, Start, Via, schedule, serves_now
+from orchestrator.policy.scaling import serves_now
+from orchestrator.policy.schedule import Queued, Start, Via, schedule
 from orchestrator.policy.views import FleetView, NodeView
 from orchestrator.states import CloudStatus, Wanted
 

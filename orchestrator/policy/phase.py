@@ -162,8 +162,8 @@ def _cause(node: NodeView, policy: Policy, now: datetime) -> Cause | None:
         case Phase.DRAINING | Phase.STOPPING:
             return Cause.DRAIN
         case Phase.WAKING | Phase.BOOTING:
-            # One that somebody else woke is not our boot.
-            foreign = node.awake_since is None and node.operation is None
+            # One that somebody else woke is not our boot. What we woke was wanted awake.
+            foreign = node.wanted is Wanted.ASLEEP and node.operation is None
             return Cause.EXTERNAL if foreign else Cause.BOOT
         case Phase.IDLE:
             return Cause.IDLE

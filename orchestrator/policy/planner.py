@@ -28,8 +28,8 @@ from orchestrator.policy.steps import (
     Step,
     Why,
 )
-from orchestrator.policy.traces import ASLEEP, has_traces
-from orchestrator.policy.views import FleetView, Lease, NodeView, Operation, Policy
+from orchestrator.policy.traces import ASLEEP, NOT_AWAKE, has_traces
+from orchestrator.policy.views import FleetView, Lease, NodeView, Operation, Policy, Worker
 from orchestrator.states import CloudStatus, Gate, OperationKind, OperationOutcome, Wanted
 
 SEND_WITHIN = timedelta(seconds=15)
@@ -94,8 +94,8 @@ def _node_step(node: NodeView, fleet: FleetView, may_sleep: frozenset[str]) -> S
         return _operation_step(node, node.operation, fleet)
     if node.locked or node.wanted is Wanted.HELD or node.task:
         return None
-    if node.cloud in ASLEEP:
-        return _asleep_step(node)
+    if node.cloud in NOT_AWAKE:
+        return _asleep_step(node, fleet.now)
     if node.cloud not in _SHELVABLE:
         return None
     if node.gate is Gate.STOPPING:
@@ -146,10 +146,11 @@ def _seen_since(node: NodeView, operation: Operation) -> bool:
     )
 
 
-def _asleep_step(node: NodeView) -> Step | None:
+def _asleep_step(node: NodeView, now: datetime) -> Step | None:
     if has_traces(node):
         return SettleAsleep(node.name)
-    if node.unsettled and node.cloud is CloudStatus.SHELVED_OFFLOADED:
+    due = node.settle_after is None or node.settle_after <= now
+    if node.unsettled and due and node.cloud is CloudStatus.SHELVED_OFFLOADED:
         return SettleLedger(node.name)
     return None
 
@@ -165,17 +166,21 @@ def _stopping_step(node: NodeView, fleet: FleetView) -> Step | None:
 
 
 def _working_step(node: NodeView, lease: Lease, fleet: FleetView) -> Step | None:
-    """At max uptime a job is given back at the next heartbeat, and taken back when it is not."""
-    if node.awake_since is None:
+    """At max uptime a job is given back at the next heartbeat, and taken back when it is not.
+
+    The node is given its time to do so, however late we notice: it counts from when the gate was
+    closed, and from when the site can be reached.
+    """
+    if node.awake_since is None or fleet.now - node.awake_since < fleet.policy.max_uptime:
         return None
-    over = fleet.now - node.awake_since - fleet.policy.max_uptime
-    if over < timedelta():
+    if not must_give_back(node.gate, node.gate_why):
+        return Move(node.name, node.gate, Gate.DRAINING, Why.MAX_UPTIME)
+    asked = node.gate_since or fleet.now
+    if fleet.now - asked <= fleet.policy.stop + fleet.policy.lease:
         return None
-    if node.gate is Gate.OPEN:
-        return Move(node.name, Gate.OPEN, Gate.DRAINING, Why.MAX_UPTIME)
-    if over > fleet.policy.stop + fleet.policy.lease:
-        return Preempt(node.name, lease.attempt)
-    return None
+    if not settled(fleet.site, fleet.now, fleet.policy.lease):
+        return None
+    return Preempt(node.name, lease.attempt)
 
 
 def _worker_gone(node: NodeView, policy: Policy, now: datetime) -> bool:
@@ -213,12 +218,19 @@ def _reason_to_drain(node: NodeView, fleet: FleetView, may_sleep: frozenset[str]
     since = idle_since(node)
     if since is None:
         return None
-    if node.worker.state is WorkerState.BROKEN and now - since > policy.boot:
-        # It takes no work, however much there is; a new start may mend it.
+    if _takes_none(node.worker, since, now) > policy.boot:
+        # However much there is; a new start may mend it.
         return Why.WORKER_BROKEN
     if node.rung_at is not None and now - node.rung_at > policy.boot:
         return Why.WORKER_DEAF
     return _idle_reason(node, since, fleet, may_sleep)
+
+
+def _takes_none(worker: Worker, idle_since: datetime, now: datetime) -> timedelta:
+    """For how long it has been there and said that it takes no work."""
+    if worker.state is WorkerState.READY:
+        return timedelta()
+    return now - max(idle_since, worker.since or idle_since)
 
 
 def _idle_reason(

@@ -10,13 +10,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from gpu_node.contracts.node_api import WorkerState
-from orchestrator.policy.phase import Phase, phase
+from orchestrator.policy.phase import Phase, boot_limit, phase
 from orchestrator.policy.steps import Call, Ring, Why
 from orchestrator.policy.traces import has_traces
 from orchestrator.policy.views import FleetView, NodeView
 from orchestrator.states import CloudStatus, Gate, OperationKind, Wanted
-
-_SERVING = frozenset({Phase.WAKING, Phase.BOOTING, Phase.IDLE, Phase.WORKING})
 
 
 def spare(fleet: FleetView) -> frozenset[str]:
@@ -24,7 +22,7 @@ def spare(fleet: FleetView) -> frozenset[str]:
 
     The newest may go first, so that the ones that have been awake for long are the ones in use.
     """
-    serving = [node for node in fleet.nodes if _serves(node, fleet)]
+    serving = [node for node in fleet.nodes if serves_now(node, fleet)]
     serving.sort(key=lambda node: (node.awake_since or fleet.now, node.name))
     kept = {node.name for node in serving[: _warm(fleet)]}
     return frozenset(node.name for node in fleet.nodes) - kept
@@ -32,7 +30,7 @@ def spare(fleet: FleetView) -> frozenset[str]:
 
 def wakes(fleet: FleetView) -> Iterator[Call]:
     """Wake nodes until what is queued begins soon enough, and as many as are kept warm are up."""
-    serving = [node for node in fleet.nodes if _serves(node, fleet)]
+    serving = [node for node in fleet.nodes if serves_now(node, fleet)]
     ready = [node for node in fleet.nodes if _may_be_woken(node, fleet)]
     ready.sort(key=lambda node: (node.failures, node.name))
     backlogs = {kinds: _Backlog.of(kinds, fleet) for kinds in {node.kinds for node in ready}}
@@ -147,23 +145,53 @@ def _warm(fleet: FleetView) -> int:
     return 0 if exhausted else fleet.policy.keep_warm
 
 
-def _serves(node: NodeView, fleet: FleetView) -> bool:
-    """Whether it works, or will do so without being woken. One that boots counts."""
-    return (
-        node.gate is Gate.OPEN
-        and not node.parked
-        and not node.quarantined(fleet.now)
-        and phase(node, fleet.policy, fleet.now) in _SERVING
-    )
+def serves_now(node: NodeView, fleet: FleetView) -> bool:
+    """Whether it works, or will do so without being woken. One that boots counts, in its time."""
+    if node.gate is not Gate.OPEN or node.parked or node.quarantined(fleet.now):
+        return False
+    match phase(node, fleet.policy, fleet.now):
+        case Phase.WORKING:
+            return True
+        case Phase.IDLE:
+            return _listens(node, fleet)
+        case Phase.WAKING | Phase.BOOTING:
+            return _is_coming(node, fleet)
+    return False
+
+
+def _listens(node: NodeView, fleet: FleetView) -> bool:
+    """It would take a job; or its worker is only being started anew."""
+    worker = node.worker
+    if worker is None or worker.state is WorkerState.READY:
+        return worker is not None
+    return fleet.now - (worker.since or worker.seen_at) <= fleet.policy.boot
+
+
+def _is_coming(node: NodeView, fleet: FleetView) -> bool:
+    """It is still within the time that it may take; one that is held may take for ever."""
+    limit = boot_limit(node, fleet.policy)
+    if limit is None and node.operation is not None:
+        limit = node.operation.deadline
+    return limit is not None and fleet.now <= limit
 
 
 def _may_be_woken(node: NodeView, fleet: FleetView) -> bool:
+    return could_be_woken(node, fleet) and not rests(node, fleet)
+
+
+def could_be_woken(node: NodeView, fleet: FleetView) -> bool:
+    """Whether it sleeps, and only time can stand in the way of its being woken."""
     return (
         phase(node, fleet.policy, fleet.now) in (Phase.ASLEEP, Phase.RESERVED)
         and not has_traces(node)
         and node.wanted is Wanted.ASLEEP
         and not node.parked
         and not node.locked
-        and not node.quarantined(fleet.now)
-        and (node.not_before is None or node.not_before <= fleet.now)
+    )
+
+
+def rests(node: NodeView, fleet: FleetView) -> bool:
+    """Whether it is left alone for a while, for what went wrong with it."""
+    return node.quarantined(fleet.now) or (
+        node.not_before is not None and node.not_before > fleet.now
     )

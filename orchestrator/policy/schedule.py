@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from orchestrator.policy.phase import Phase, phase
-from orchestrator.policy.scaling import wakes
+from orchestrator.policy.scaling import serves_now, wakes
 from orchestrator.policy.views import FleetView, NodeView
-from orchestrator.states import CloudStatus, Gate, Wanted
+from orchestrator.states import CloudStatus, Wanted
 
 CLAIM = timedelta(seconds=5)
 """An idle worker has heard the doorbell and claimed by then."""
@@ -91,17 +91,6 @@ def schedule(fleet: FleetView, queue: Sequence[Queued]) -> tuple[Start | None, .
         seats[seat].via = Via.BUSY
         heapq.heappush(free, (at + min(queue[now].work, _LONGEST), seat))
     return tuple(starts)
-
-
-def serves_now(node: NodeView, fleet: FleetView) -> bool:
-    """Whether it works, or will without being woken first: whom the planner counts on."""
-    return (
-        node.gate is Gate.OPEN
-        and not node.parked
-        and not node.quarantined(fleet.now)
-        and phase(node, fleet.policy, fleet.now)
-        in (Phase.WAKING, Phase.BOOTING, Phase.IDLE, Phase.WORKING)
-    )
 
 
 def _spent(fleet: FleetView) -> bool:

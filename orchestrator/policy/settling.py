@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from uuid import UUID
 
 from orchestrator.providers.port import ActionFacts, ActionFailure, ActionResult
@@ -23,6 +24,8 @@ class Closed:
     start: datetime
     end: datetime
     job: UUID | None = None
+    price: Decimal | None = None
+    """Per hour, at that time; None: that of today."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ def settle(
             left |= {stretch.row for stretch in stretches if stretch.row is not None}
         elif stretches:
             done += _fit(stretches, note, since)
-        elif note.start is not None and note.end > since:
+        elif note.start is not None and note.end > max(note.start, since):
             done.append(Closed(None, Cause.EXTERNAL, max(note.start, since), note.end))
     for number, waking in enumerate(wakings):
         if number not in claimed and waking[0].start < since:
@@ -145,14 +148,15 @@ def _fit(stretches: Sequence[Closed], note: Kept, since: datetime) -> list[Close
             if stretch.cause in _AT_THE_START:
                 mine = replace(mine, start=at)
             else:
-                fitted.append(Closed(None, Cause.EXTERNAL, at, mine.start))
+                between = Closed(None, Cause.EXTERNAL, at, mine.start, price=mine.price)
+                fitted.append(between)
         fitted.append(mine)
         at = mine.end
     if at < end:
         if fitted and fitted[-1].cause in _AT_THE_END:
             fitted[-1] = replace(fitted[-1], end=end)
         elif fitted:
-            fitted.append(Closed(None, Cause.EXTERNAL, at, end))
+            fitted.append(Closed(None, Cause.EXTERNAL, at, end, price=final.price))
         else:
             fitted.append(replace(final, start=at, end=end))
     return fitted

@@ -21,11 +21,19 @@ class Site:
     seen_at: datetime | None
 
 
-def looked(site: Site, up: bool, now: datetime, look_every: timedelta) -> Site:
-    """What is known after another look. A time nobody looked counts as a gap."""
+def longest_gap(look_every: timedelta, call: timedelta, lease: timedelta) -> timedelta:
+    """So far apart two looks may be: a tick that waits for a slow cloud looks in between calls.
+
+    Never so far that a lease could end in a gap that nobody noticed.
+    """
+    usual = max(look_every * _MISSED_LOOKS, _LEAST_GAP)
+    return max(usual, min(look_every + 2 * call, lease / 2))
+
+
+def looked(site: Site, up: bool, now: datetime, gap: timedelta) -> Site:
+    """What is known after another look. More than `gap` since the last: nobody looked meanwhile."""
     if not up:
         return Site(None, site.seen_at)
-    gap = max(look_every * _MISSED_LOOKS, _LEAST_GAP)
     if site.up_since is None or site.seen_at is None:
         return Site(now, now)
     # A last look that lies ahead of us: the clock was set back, and nothing is known.

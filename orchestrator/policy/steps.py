@@ -31,6 +31,7 @@ class Why(StrEnum):
     OPERATION_FAILED = "operation_failed"
     OPERATION_TIMEOUT = "operation_timeout"
     NEVER_SENT = "never_sent"
+    CALLED_OFF = "called_off"
     DONE = "done"
 
 

@@ -8,6 +8,9 @@ from orchestrator.states import CloudStatus, Gate, Wanted
 ASLEEP = frozenset({CloudStatus.SHELVED_OFFLOADED, CloudStatus.SHELVED})
 """Nova's API takes an unshelve from these (nova/compute/api.py)."""
 
+NOT_AWAKE = ASLEEP | {CloudStatus.DELETED}
+"""What a node has left behind from when it was awake is settled in these."""
+
 
 def has_traces(node: NodeView) -> bool:
     """Whether something is left of when it was awake."""

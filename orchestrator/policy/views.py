@@ -84,6 +84,8 @@ class Worker:
     boot_id: str
     state: WorkerState
     seen_at: datetime
+    since: datetime | None = None
+    """Since when it has said so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,8 @@ class NodeView:
     idle_limit_since: datetime | None = None
     unsettled: bool = False
     """Its ledger has stretches that were not compared with the cloud's own notes yet."""
+    settle_after: datetime | None = None
+    """The notes were not complete: not before this again."""
 
     def serves(self, kind: str) -> bool:
         return not self.kinds or kind in self.kinds

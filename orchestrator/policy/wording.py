@@ -31,6 +31,7 @@ WHY = {
     Why.NOT_OFFLOADED: "the cloud has not let go of its GPU yet",
     Why.OPERATION_TIMEOUT: "the cloud did not finish in time",
     Why.NEVER_SENT: "the request was never made",
+    Why.CALLED_OFF: "an operator said otherwise before the request was made",
     Why.DONE: "done",
 }
 """For people; each stands after a colon or "because"."""

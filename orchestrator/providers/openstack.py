@@ -135,6 +135,7 @@ class OpenStackProvider:
         return nova.left_behind(servers, self._read(ask).images)
 
     def _project(self) -> Sequence[ServerFacts]:
+        """All of them, or none: a list with gaps would make servers look deleted."""
         return self._read(
             lambda link: [nova.server_facts(one) for one in link.compute.servers(details=True)]
         )

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from openstack.compute.v2.server import Server
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, IPvAnyAddress
 
 from orchestrator.providers.port import (
     ActionFacts,
@@ -107,6 +107,12 @@ class _Fault(_Answer):
     message: str = ""
 
 
+class _Address(_Answer):
+    addr: IPvAnyAddress
+    version: int = 4
+    kind: str = Field(default="fixed", alias="OS-EXT-IPS:type")
+
+
 class _Times(_Answer):
     created: Moment | None = None
     launched: Moment | None = None
@@ -129,7 +135,13 @@ class FleetChoice:
 
 
 def server_facts(server: Server) -> ServerFacts:
-    """The port's facts of a server. Raises ValueError for times that are none."""
+    """The port's facts of a server. Raises ValueError for times that are none.
+
+    And for one without a name: from 2.69 on, a server whose cell does not answer is listed with
+    hardly more than its id, and would look like another than it is.
+    """
+    if server.name is None:
+        raise ValueError(f"the cloud cannot describe the server {server.id} at the moment")
     times = _Times(created=server.created_at, launched=server.launched_at)
     fault = _Fault.model_validate(server.fault) if server.fault else _Fault()
     return ServerFacts(
@@ -142,7 +154,20 @@ def server_facts(server: Server) -> ServerFacts:
         fault=fault.message,
         created_at=times.created,
         launched_at=times.launched,
+        address=_address(server),
     )
+
+
+def _address(server: Server) -> str:
+    """Where it is reached from outside: a floating address before a fixed one, IPv4 before IPv6.
+
+    Nova lists them as {network: [{addr, version, OS-EXT-IPS:type}]}.
+    """
+    networks = (server.addresses or {}).values()
+    listed = [_Address.model_validate(one) for network in networks for one in network]
+    listed.sort(key=lambda one: (one.kind != "floating", one.version))
+    found = [server.access_ipv4, *(str(one.addr) for one in listed), server.access_ipv6]
+    return next((address for address in found if address), "")
 
 
 def action_facts(record: ActionRecord) -> ActionFacts | None:

@@ -18,7 +18,7 @@ from gpu_node.contracts.node_api import (
 from orchestrator import blobs, jobs, worker_beats
 from orchestrator.enrol import enrol
 from orchestrator.models import Job, Node
-from orchestrator.states import CloudStatus
+from orchestrator.states import CloudStatus, Wanted
 
 KIND = "toy"
 BOOT = "boot-0001"
@@ -64,7 +64,8 @@ def enrolled(name: str, clock: ManualClock, **facts: Any) -> Node:
     """A node that is awake and open."""
     node = enrol(name, f"server-{name}", token_of(name), clock.now())
     awake = {"cloud_status": CloudStatus.ACTIVE, "awake_since": clock.now()}
-    Node.objects.filter(pk=node.pk).update(**{**awake, **facts})
+    wanted = Wanted.AWAKE if facts.get("awake_since", awake) is not None else Wanted.ASLEEP
+    Node.objects.filter(pk=node.pk).update(**{**awake, "wanted": wanted, **facts})
     node.refresh_from_db()
     return node
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 from orchestrator import alerting
 from orchestrator.models import Alert, Node
 from orchestrator.policy.alerts import AlertKind
+from orchestrator.providers.port import CloudError, CloudErrorKind, ServerFacts
 from orchestrator.reconciler import Reconciler
-from orchestrator.states import CloudStatus
+from orchestrator.states import CloudStatus, Gate
 from tests.orchestrator.rows import ManualClock
 from tests.support.big_fleet import RunningServers
 
@@ -79,3 +80,64 @@ def test_one_that_was_there_for_a_moment_is_not(clock: ManualClock, heard: list[
     for servers in (1, 0, 1, 0):
         tick(clock, servers)
     assert heard == []
+
+
+class OneServer(RunningServers):
+    """It has one server, takes requests to shelve it, and may be in trouble."""
+
+    def __init__(self, server_id: str, name: str) -> None:
+        super().__init__(0)
+        self.trouble: CloudErrorKind | None = None
+        self.asked: list[str] = []
+        self._one = ServerFacts(server_id, name, CloudStatus.ACTIVE, None, False)
+
+    def list(self) -> Sequence[ServerFacts]:
+        if self.trouble is not None:
+            raise CloudError(self.trouble, str(self.trouble))
+        return [self._one]
+
+    def shelve(self, server_id: str) -> str:
+        self.asked.append(server_id)
+        return "req-1"
+
+
+def ticks(cloud: OneServer, clock: ManualClock, count: int) -> None:
+    for _ in range(count):
+        Reconciler(cloud, clock, lambda: True).tick()
+        clock.advance(10)
+
+
+def test_a_stranger_with_a_long_name_stops_nobody(
+    clock: ManualClock, node: Node, heard: list[str]
+) -> None:
+    """The cloud allows 255 characters, our column 80: no tick got as far as a call."""
+    ticks(OneServer("of-nobody", "x" * 255), clock, 3)
+    assert heard.count(AlertKind.SERVER_UNKNOWN) == 1
+
+
+def test_what_is_only_told_keeps_no_server_from_being_shelved(
+    clock: ManualClock, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(alerting, "bring_up_to_date", fails)
+    cloud = OneServer("server-gpu-1", "gpu-1")
+    Node.objects.update(gate=Gate.STOPPING, gate_since=clock.now())
+    clock.advance(60)
+    ticks(cloud, clock, 1)
+    assert cloud.asked == ["server-gpu-1"]
+
+
+def test_a_cloud_that_refuses_us_is_said_although_it_was_away_before(
+    clock: ManualClock, node: Node, heard: list[str]
+) -> None:
+    """The open alert went on saying that it does not answer: the balance was empty."""
+    cloud = OneServer("server-gpu-1", "gpu-1")
+    cloud.trouble = CloudErrorKind.TRANSIENT
+    ticks(cloud, clock, 60)
+    assert heard == [AlertKind.CLOUD]
+    cloud.trouble = CloudErrorKind.AUTH
+    ticks(cloud, clock, 1)
+    assert heard == [AlertKind.CLOUD, AlertKind.CLOUD_REFUSES]
+    assert Alert.objects.get(cleared_at=None).sentence == "auth"

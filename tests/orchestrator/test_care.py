@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from orchestrator import fleet_control
 from orchestrator.care import missing
 from orchestrator.models import Node
 from orchestrator.providers.port import CloudError, CloudErrorKind, ServerFacts
@@ -72,7 +73,29 @@ def test_others_are_left_alone(clock: ManualClock, node: Node, changes: dict[str
     assert cloud.calls == 0
 
 
+@pytest.mark.django_db
+def test_a_held_node_is_held_for_the_guards_too(clock: ManualClock, node: Node) -> None:
+    """Without that the switch would shelve it at its maximum of uptime, with its job."""
+    cloud = Marked(SERVER)
+    tick(cloud, clock)
+    fleet_control.hold(node, "ops", clock.now())
+    tick(cloud, clock)
+    assert cloud.server.metadata["dubfleet_hold"]
+    fleet_control.release(node, "ops", clock.now())
+    for _ in range(2):
+        tick(cloud, clock)
+    assert cloud.server.metadata["dubfleet_hold"] == ""
+    assert cloud.calls == 3
+
+
+def test_a_hold_that_a_person_wrote_on_the_server_stays() -> None:
+    by_hand = {"dubfleet": "1", "dubfleet_node": "gpu-1", "dubfleet_hold": "ada looks at it"}
+    server = replace(SERVER, metadata=by_hand)
+    assert not missing(server, "gpu-1", "", held=False)
+    assert not missing(server, "gpu-1", "", held=True)
+
+
 def test_the_fleets_own_tag_is_the_mark() -> None:
     wanted = {"team": "dubs", "dubfleet_node": "gpu-1"}
-    assert missing(SERVER, "gpu-1", "team = dubs") == wanted
-    assert not missing(replace(SERVER, metadata=wanted), "gpu-1", "team=dubs")
+    assert missing(SERVER, "gpu-1", "team = dubs", held=False) == wanted
+    assert not missing(replace(SERVER, metadata=wanted), "gpu-1", "team=dubs", held=False)

@@ -230,7 +230,7 @@ def noted(kind: OperationKind, start: datetime, end: datetime) -> ActionFacts:
 def test_what_we_saw_late_is_settled_by_the_clouds_own_notes(
     clock: ManualClock, node: Node
 ) -> None:
-    Node.objects.update(created_at=clock.now() - timedelta(days=1))
+    Node.objects.update(server_since=clock.now() - timedelta(days=1))
     woken = clock.now() - timedelta(seconds=0.4)
     for cause, seconds in ((Cause.BOOT, 60), (Cause.JOB, 300), (Cause.SHELVING, 37)):
         ledger.enter(node.pk, cause, clock.now())

@@ -13,7 +13,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
+from pydantic import ValidationError
 
+from gpu_node.contracts.node_api import ClaimRequest, GpuFacts, NodeBeat, StageState
 from orchestrator import fleet_control, ledger
 from orchestrator.metrics import exposition
 from orchestrator.models import (
@@ -27,7 +29,7 @@ from orchestrator.models import (
 )
 from orchestrator.settings import fleet_settings
 from orchestrator.states import AttemptOutcome, Cause, CloudStatus, OperationKind, OperationOutcome
-from tests.orchestrator.rows import KIND, ManualClock, beat, claimed, enrolled, submitted
+from tests.orchestrator.rows import BOOT, KIND, ManualClock, beat, claimed, enrolled, submitted
 
 pytestmark = pytest.mark.django_db
 
@@ -121,9 +123,38 @@ def test_nodes_by_phase_and_what_each_says(clock: ManualClock, node: Node) -> No
     assert values(clock, "fleet_gpu_temperature_celsius") == {("gpu-1",): 71}
 
 
+def test_a_server_that_was_deleted_while_awake_is_not_awake(clock: ManualClock, node: Node) -> None:
+    Node.objects.filter(pk=node.pk).update(cloud_status=CloudStatus.DELETED)
+    clock.advance(7)
+    assert values(clock, "fleet_node_awake_seconds") == {("gpu-1",): 0}
+
+
 def test_what_a_worker_says_of_its_gpu_may_be_nonsense(clock: ManualClock, node: Node) -> None:
     Node.objects.filter(pk=node.pk).update(worker_gpu={"use_percent": "a lot"})
     assert values(clock, "fleet_gpu_use_ratio") == {}
+
+
+@pytest.mark.parametrize("fact", ["memory_used_mb", "memory_total_mb", "temperature"])
+@pytest.mark.parametrize("number", [2**31 + 1, 10**400], ids=["many", "very many"])
+def test_what_no_card_has_is_not_believed(
+    clock: ManualClock, node: Node, fact: str, number: int
+) -> None:
+    with pytest.raises(ValidationError):
+        GpuFacts.model_validate({**GPU, fact: number})
+    # As an older version would have written it down.
+    Node.objects.filter(pk=node.pk).update(worker_gpu={**GPU, fact: number})
+    assert values(clock, "fleet_gpu_memory_total_bytes") == {}
+
+
+def test_what_no_worker_does_is_not_believed() -> None:
+    with pytest.raises(ValidationError):
+        StageState(stage="speak", done=2.0**54, total=1)
+    beat = {"boot_id": BOOT, "state": "ready", "program_version": "0"}
+    for kinds in (["x" * 41], ["toy"] * 101):
+        with pytest.raises(ValidationError):
+            NodeBeat.model_validate({**beat, "kinds": kinds})
+        with pytest.raises(ValidationError):
+            ClaimRequest.model_validate({"boot_id": BOOT, "kinds": kinds})
 
 
 def test_counters_of_money_count_what_the_cloud_agrees_to(clock: ManualClock, node: Node) -> None:
@@ -179,6 +210,9 @@ def test_calls_to_the_cloud_and_how_long_wakings_took(clock: ManualClock, node: 
         )
     for seconds in (60, 80, 100):
         entry(node, clock, seconds, Cause.BOOT, settled=True)
+        entry(node, clock, 10, Cause.IDLE, settled=True)
+    # One that ended in nothing says nothing of how long wakings take.
+    entry(node, clock, 1, Cause.BOOT, settled=True)
     assert values(clock, "fleet_operations")["unshelve", "failed"] == 1
     assert values(clock, "fleet_operations")["shelve", "succeeded"] == 0
     assert values(clock, "fleet_operations_unresolved") == {("unshelve",): 0, ("shelve",): 1}

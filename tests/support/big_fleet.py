@@ -31,7 +31,10 @@ class RunningServers:
         return self._all
 
     def get(self, server_id: str) -> ServerFacts:
-        return next(server for server in self._all if server.server_id == server_id)
+        for server in self._all:
+            if server.server_id == server_id:
+                return server
+        raise CloudError(CloudErrorKind.GONE, f"There is no server {server_id}.")
 
     def unshelve(self, server_id: str) -> str:
         raise CloudError(CloudErrorKind.CONFLICT, f"{server_id} runs.")

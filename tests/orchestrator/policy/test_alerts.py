@@ -116,9 +116,9 @@ def test_a_held_node_is_mentioned_when_it_is_held_for_long() -> None:
 
 
 def test_a_cloud_that_refuses_us_is_said_at_once_and_one_that_is_away_later() -> None:
-    refused = CloudTrouble("auth", "The cloud refuses us.", ago(1))
-    away = CloudTrouble("transient", "The cloud does not answer.", ago(239))
-    assert kinds(fleet(), trouble=refused) == {AlertKind.CLOUD}
+    refused = CloudTrouble(True, "The cloud refuses us.", ago(1))
+    away = CloudTrouble(False, "The cloud does not answer.", ago(239))
+    assert kinds(fleet(), trouble=refused) == {AlertKind.CLOUD_REFUSES}
     assert kinds(fleet(), trouble=away) == set()
     assert kinds(fleet(), trouble=replace(away, since=ago(241))) == {AlertKind.CLOUD}
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from orchestrator.policy.budget import Budget, Spent
 from orchestrator.policy.planner import plan
-from orchestrator.policy.steps import Call, Move, Restart, Ring, Step, Why
+from orchestrator.policy.site import Site
+from orchestrator.policy.steps import Call, Move, Preempt, Restart, Ring, Step, Why
 from orchestrator.policy.views import Demand, FleetView, Lease, NodeView
 from orchestrator.states import CloudStatus, Gate, OperationKind
 from tests.orchestrator.policy.nodes import (
@@ -48,6 +49,11 @@ def busy(left: float, **changes: Any) -> NodeView:
     """A node whose job takes so many more minutes."""
     lease = Lease(1, JOB, NOW + timedelta(seconds=60), timedelta(minutes=left))
     return leased(**{"lease": lease, **changes})
+
+
+def asked_to_give_back(seconds: float) -> dict[str, Any]:
+    """So long ago."""
+    return {"gate": Gate.DRAINING, "gate_why": Why.MAX_UPTIME, "gate_since": ago(seconds)}
 
 
 WARM = replace(POLICY, keep_warm=1)
@@ -146,7 +152,22 @@ CASES: dict[str, tuple[FleetView, tuple[Step, ...]]] = {
         (drain("gpu-1", Why.MAX_UPTIME),),
     ),
     "and is given time to": (
-        fleet(busy(5, awake_since=ago(12 * 3600 + 144), gate=Gate.DRAINING)),
+        fleet(busy(5, awake_since=ago(13 * 3600), **asked_to_give_back(144))),
+        (),
+    ),
+    "however late that is noticed": (
+        fleet(busy(5, awake_since=ago(13 * 3600), gate=Gate.DRAINING, gate_why=Why.PARKED)),
+        (Move("gpu-1", Gate.DRAINING, Gate.DRAINING, Why.MAX_UPTIME),),
+    ),
+    "then the job is taken back": (
+        fleet(busy(5, awake_since=ago(13 * 3600), **asked_to_give_back(146))),
+        (Preempt("gpu-1", 1),),
+    ),
+    "but not while the site may not have been heard": (
+        fleet(
+            busy(5, awake_since=ago(13 * 3600), **asked_to_give_back(146)),
+            site=Site(ago(89), ago(1)),
+        ),
         (),
     ),
     "a gate that was closed for it does not open again": (

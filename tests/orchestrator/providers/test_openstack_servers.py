@@ -168,6 +168,41 @@ def test_a_server_is_read_as_the_sdk_hands_it_over() -> None:
     assert (bare.status, bare.task_state, bare.locked) == (CloudStatus.UNKNOWN, None, False)
 
 
+def test_a_server_that_the_cloud_cannot_describe_now_is_none_that_is_gone() -> None:
+    with pytest.raises(ValueError, match="cannot describe"):
+        server_facts(Server.existing(id="1", status="UNKNOWN"))
+
+
+def listed(address: str, kind: str = "fixed", version: int = 4) -> dict[str, Any]:
+    return {"addr": address, "version": version, "OS-EXT-IPS:type": kind}
+
+
+@pytest.mark.parametrize(
+    ("networks", "access", "address"),
+    [
+        ({}, "", ""),
+        ({"net": [listed("10.0.0.5")]}, "", "10.0.0.5"),
+        ({"net": [listed("2001:db8::5", version=6), listed("10.0.0.5")]}, "", "10.0.0.5"),
+        ({"net": [listed("2001:db8::5", version=6)]}, "", "2001:db8::5"),
+        (
+            {"net": [listed("10.0.0.5"), listed("203.0.113.7", "floating")]},
+            "",
+            "203.0.113.7",
+        ),
+        (
+            {"a": [listed("10.0.0.5")], "b": [listed("203.0.113.7", "floating")]},
+            "198.51.100.1",
+            "198.51.100.1",
+        ),
+    ],
+)
+def test_a_server_is_reached_where_it_can_be_reached_from_outside(
+    networks: dict[str, Any], access: str, address: str
+) -> None:
+    server = Server.existing(id="1", name="n", addresses=networks, accessIPv4=access)
+    assert server_facts(server).address == address
+
+
 @pytest.mark.parametrize(
     ("choice", "chosen"),
     [

@@ -46,6 +46,8 @@ class SimulatedCloud:
 
     def get(self, server_id: str) -> ServerFacts:
         self._reachable()
+        if server_id not in self.servers:
+            raise CloudError(CloudErrorKind.GONE, f"There is no server {server_id}.")
         return local_state.facts(server_id, self.servers[server_id].state)
 
     def unshelve(self, server_id: str) -> str:
