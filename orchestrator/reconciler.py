@@ -11,7 +11,7 @@ import logging
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db.models import Q
 
@@ -82,6 +82,7 @@ class Reconciler:
         self._look = CloudLook(provider, clock, self.still_mine)
         self._calls = CloudCalls(provider, clock, self._token)
         self._gates = Gates(clock, shell)
+        self._looked_at: datetime | None = None
 
     def tick(self) -> TickReport:
         """Bring the fleet a step nearer to what is wanted. Never two at once plan."""
@@ -98,7 +99,7 @@ class Reconciler:
                 return report
             finally:
                 again = self._end()
-            errands.run(to_ask, self._at_once, self._look_at_site)
+            errands.run(to_ask, self._at_once, self._look_again)
         return report
 
     def _begin(self) -> bool:
@@ -135,7 +136,7 @@ class Reconciler:
         """All that can be done without waiting for the cloud; what is to be asked of it."""
         self._look_at_site()
         report.cloud_error = self._look.look()
-        self._look_at_site()
+        self._look_again()
         to_ask: list[Errand] = []
         for _ in range(_ROUNDS):
             self.still_mine()
@@ -174,9 +175,15 @@ class Reconciler:
             found += care.errands(self._mark, self._look.servers, tag)
         return found
 
+    def _look_again(self) -> None:
+        """Where the cloud was waited for, the site was not looked at meanwhile."""
+        tick = policy_of(fleet_settings()).tick
+        if self._looked_at is None or self._clock.now() - self._looked_at >= tick:
+            self._look_at_site()
+
     def _look_at_site(self) -> None:
         up = self._site_up()
-        now = self._clock.now()
+        now = self._looked_at = self._clock.now()
         state = FleetState.objects.get(pk=1)
         rules = policy_of(fleet_settings())
         gap = site.longest_gap(rules.tick, rules.call, rules.lease)
