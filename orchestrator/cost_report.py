@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,11 +13,11 @@ from fractions import Fraction
 from uuid import UUID
 
 from django.db.models import Q
-from django.utils import timezone
 
 from gpu_node.contracts.base import Contract
 from orchestrator import ledger
 from orchestrator.models import LedgerEntry, Node
+from orchestrator.months import Month
 from orchestrator.policy import apportion
 from orchestrator.policy.apportion import Piece, Shares
 from orchestrator.retired import retired_at
@@ -75,47 +74,6 @@ class CostReport(Contract):
     own: Decimal
     overhead: Decimal
     total: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class Month:
-    """A month by the site's own calendar: [start, end)."""
-
-    start: datetime
-    end: datetime
-
-    @property
-    def name(self) -> str:
-        return f"{timezone.localtime(self.start):%Y-%m}"
-
-    @property
-    def before(self) -> Month:
-        return month_of(self.start - timedelta(days=1))
-
-    @property
-    def after(self) -> Month:
-        return month_of(self.end)
-
-
-def month_of(moment: datetime) -> Month:
-    """The month in which this moment lies."""
-    start = midnight(moment).replace(day=1)
-    # The 28th and four days lie in the next month, whatever this one's length.
-    end = (start.replace(day=28) + timedelta(days=4)).replace(day=1)
-    return Month(start, end)
-
-
-def midnight(moment: datetime) -> datetime:
-    """When the day began in which this moment lies, by the site's own calendar."""
-    return timezone.localtime(moment).replace(hour=0, minute=0, second=0, microsecond=0)
-
-
-def month_named(name: str) -> Month:
-    """The month called so, such as 2026-11. Raises ValueError with a sentence."""
-    if not re.fullmatch(r"20\d\d-(0[1-9]|1[0-2])", name, re.ASCII):
-        raise ValueError("A month is written like 2026-11.")
-    year, month = name.split("-")
-    return month_of(timezone.make_aware(datetime(int(year), int(month), 1)))  # noqa: DTZ001  right here
 
 
 def cost_report(by: By, month: Month, now: datetime) -> CostReport:

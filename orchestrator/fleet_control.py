@@ -57,7 +57,7 @@ def retry(node: Node, by: str, now: datetime) -> None:
     _write(
         node,
         now,
-        f"Tried again at once, said {by}.",
+        f"May be tried again at once, said {by}.",
         "retried",
         failures=0,
         not_before=None,

@@ -19,9 +19,10 @@ from orchestrator.policy.views import FleetView, NodeView, Policy
 from orchestrator.policy.wording import describe
 from orchestrator.retired import active_nodes
 from orchestrator.snapshot import fleet_view
-from orchestrator.states import JobState
+from orchestrator.states import CloudStatus, JobState
 
 _DAY = timedelta(days=1)
+_GONE = frozenset({CloudStatus.DELETED, CloudStatus.SOFT_DELETED})
 
 
 class NodeReport(Contract):
@@ -101,8 +102,15 @@ def open_alerts() -> tuple[AlertReport, ...]:
 
 
 def latest_alerts(count: int) -> tuple[AlertReport, ...]:
-    """What is or was wrong, the newest first."""
-    return tuple(_alert(row) for row in Alert.objects.all()[:count])
+    """What is or was wrong, the newest first: the latest, and all that is still so."""
+    latest = list(Alert.objects.all()[:count])
+    older = Alert.objects.filter(cleared_at__isnull=True).exclude(pk__in=[a.pk for a in latest])
+    return tuple(_alert(row) for row in [*latest, *older])
+
+
+def awake_since(node: Node) -> datetime | None:
+    """Since when it has been awake; None while it sleeps, or when its server is gone."""
+    return node.awake_since if node.cloud_status not in _GONE else None
 
 
 def gpu_of(node: Node) -> GpuFacts | None:
@@ -154,7 +162,7 @@ def _node_report(
         worker_version=node.worker_version,
         worker_seen_at=node.worker_seen_at,
         gpu=gpu_of(node),
-        awake_since=node.awake_since,
+        awake_since=awake_since(node),
         next_try_at=node.not_before if waits else None,
         quarantined_until=node.quarantined_until if view.quarantined(now) else None,
         seconds={cause: round(each, 3) for cause, each in seconds.items()},

@@ -22,8 +22,7 @@ from prometheus_client.registry import Collector
 
 from gpu_node.contracts.node_api import GpuFacts
 from orchestrator import history, ledger, snapshot
-from orchestrator.cost_report import midnight, month_of
-from orchestrator.fleet_report import gpu_of
+from orchestrator.fleet_report import awake_since, gpu_of
 from orchestrator.ledger import Billed
 from orchestrator.models import (
     Alert,
@@ -34,6 +33,7 @@ from orchestrator.models import (
     LedgerEntry,
     Node,
 )
+from orchestrator.months import midnight, month_of
 from orchestrator.policy.alerts import AlertKind
 from orchestrator.policy.phase import Phase, phase
 from orchestrator.policy.views import FleetView
@@ -151,7 +151,7 @@ class FleetCollector(Collector):
             "fleet_node_awake_seconds",
             "How long a node has been awake; 0 while it sleeps.",
             ("node",),
-            {(n.name,): _age(self._now, n.awake_since) or 0.0 for n in self._rows.values()},
+            {(n.name,): _age(self._now, awake_since(n)) or 0.0 for n in self._rows.values()},
         )
         ages = {(n.name,): _age(self._now, n.worker_seen_at) for n in self._rows.values()}
         yield _gauge(

@@ -7,11 +7,11 @@ from decimal import Decimal
 from functools import lru_cache
 
 from django.db.models import Count, Sum
-from django.utils import timezone
 
 from gpu_node.contracts.node_api import WorkerState
 from orchestrator import history, ledger
 from orchestrator.models import Attempt, CloudOperation, FleetState, Job, LedgerEntry, Node
+from orchestrator.months import midnight, month_of
 from orchestrator.policy.budget import Budget, Spent
 from orchestrator.policy.durations import Durations
 from orchestrator.policy.site import Site
@@ -118,11 +118,10 @@ def fleet_view(now: datetime) -> FleetView:
 
 def spent(now: datetime, budget: Budget) -> Spent:
     """What was spent today and this month, if there is a limit to either."""
-    midnight = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
     nothing = Decimal(0)
     return Spent(
-        ledger.spent(midnight, now) if budget.day is not None else nothing,
-        ledger.spent(midnight.replace(day=1), now) if budget.month is not None else nothing,
+        ledger.spent(midnight(now), now) if budget.day is not None else nothing,
+        ledger.spent(month_of(now).start, now) if budget.month is not None else nothing,
     )
 
 

@@ -34,8 +34,15 @@ BootId = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{8,64}$")]
 
 ClaimId = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{16,64}$")]
 
+Kinds = Annotated[tuple[Annotated[str, Field(max_length=40)], ...], Field(max_length=100)]
+"""Kinds of job that a worker does: few, and no longer than they are stored."""
+
 BlobName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]{0,63}$")]
 Token = Annotated[str, Field(min_length=16, max_length=128)]
+
+
+_MOST_ITEMS = 2.0**53
+"""Up to here a float counts one by one."""
 
 
 class WorkerState(StrEnum):
@@ -52,13 +59,16 @@ class WorkerState(StrEnum):
 
 
 class GpuFacts(Contract):
-    """A graphics card as its driver describes it. Megabytes are 2**20 bytes; degrees Celsius."""
+    """A graphics card as its driver describes it. Megabytes are 2**20 bytes; degrees Celsius.
+
+    Numbers have bounds: one that is beyond them is no measurement, and would break who reckons.
+    """
 
     name: str = Field(max_length=100)
     use_percent: float = Field(ge=0, le=100)
-    memory_used_mb: int = Field(ge=0)
-    memory_total_mb: int = Field(ge=0)
-    temperature: float
+    memory_used_mb: int = Field(ge=0, le=2**31)
+    memory_total_mb: int = Field(ge=0, le=2**31)
+    temperature: float = Field(ge=-300, le=1000)
 
 
 class NodeBeat(Document):
@@ -67,7 +77,7 @@ class NodeBeat(Document):
     boot_id: BootId
     state: WorkerState
     program_version: str = Field(max_length=40)
-    kinds: tuple[str, ...]
+    kinds: Kinds
     busy: bool = False
     job: str | None = Field(default=None, max_length=64)
     """What it works on."""
@@ -90,7 +100,7 @@ class ClaimRequest(Document):
     """
 
     boot_id: BootId
-    kinds: tuple[str, ...]
+    kinds: Kinds
     claim_id: ClaimId = Field(default_factory=lambda: uuid.uuid4().hex)
 
 
@@ -118,8 +128,8 @@ class StageState(Contract):
     """How far one stage is, as the runner says it."""
 
     stage: str = Field(max_length=60)
-    done: float = Field(ge=0)
-    total: float = Field(ge=0)
+    done: float = Field(ge=0, le=_MOST_ITEMS)
+    total: float = Field(ge=0, le=_MOST_ITEMS)
     finished: bool = False
 
 

@@ -21,11 +21,10 @@ from orchestrator.cost_report import (
     CostReport,
     as_csv,
     cost_report,
-    month_named,
-    month_of,
     savings,
 )
 from orchestrator.models import Job, LedgerEntry, Node
+from orchestrator.months import midnight, month_named, month_of
 from orchestrator.settings import fleet_settings
 from orchestrator.states import Cause
 from tests.orchestrator.rows import KIND, ManualClock, enrolled
@@ -160,6 +159,51 @@ def test_a_month_ends_where_the_next_begins_by_the_sites_calendar(
     assert by_month.total == Decimal("3.00")
 
 
+def test_no_hour_is_lost_or_won_where_clocks_are_changed(node: Node, clock: ManualClock) -> None:
+    """Summer time ends on 25 October 2026: a month of 745 hours."""
+    with timezone.override("Europe/Berlin"):
+        clock.time = datetime(2026, 9, 20, 0, 0, tzinfo=UTC)
+        whole = datetime(2026, 11, 20, 0, 0, tzinfo=UTC) - clock.time
+        spend(node, clock, (Cause.HOLD, whole.total_seconds(), None))
+        by_month = cost_report(By.MONTH, month_named("2026-11"), clock.now())
+        october = month_named("2026-10")
+        by_cause = cost_report(By.CAUSE, october, clock.now())
+        billed = ledger.billed(october.start, october.end)
+    hours = {row.names[0]: row.total / 36 for row in by_month.rows}
+    assert hours == {"2026-09": 262, "2026-10": 745, "2026-11": 457}
+    assert by_month.seconds == whole.total_seconds() == 1464 * 3600
+    assert (by_cause.seconds, by_cause.total) == (745 * 3600, Decimal(745 * 36))
+    assert [one.seconds for one in billed] == [745 * 3600]
+
+
+def test_an_hour_that_a_node_slept_is_saved_once_where_clocks_are_changed(
+    node: Node, clock: ManualClock
+) -> None:
+    Node.objects.filter(pk=node.pk).update(created_at=datetime(2026, 1, 1, tzinfo=UTC))
+    node.refresh_from_db()
+    with timezone.override("Europe/Berlin"):
+        found = {
+            name: savings([node], [], month_named(name), clock.now()).saved / 36
+            for name in ("2026-03", "2026-10")
+        }
+    assert found == {"2026-03": 743, "2026-10": 745}
+
+
+@pytest.mark.parametrize(
+    ("zone", "moment", "begins"),
+    [
+        # Clocks go back from 1:00 to 0:00 on the first of November.
+        ("America/Havana", "2026-11-01T05:30Z", "2026-11-01T04:00Z"),
+        ("America/Havana", "2026-11-01T04:30Z", "2026-11-01T04:00Z"),
+        # There is no midnight: clocks go from 0:00 to 1:00.
+        ("Africa/Cairo", "2026-04-24T09:00Z", "2026-04-23T22:00Z"),
+    ],
+)
+def test_a_day_begins_once(zone: str, moment: str, begins: str) -> None:
+    with timezone.override(zone):
+        assert midnight(datetime.fromisoformat(moment)) == datetime.fromisoformat(begins)
+
+
 def test_what_still_lasts_counts_until_now(node: Node, clock: ManualClock) -> None:
     ledger.enter(node.pk, Cause.IDLE, clock.now())
     clock.advance(200)
@@ -207,14 +251,19 @@ def test_what_is_no_month_is_refused(name: str) -> None:
         month_named(name)
 
 
-@given(st.integers(0, 35_000), st.integers(0, 86_399))
-def test_months_follow_each_other(days: int, seconds: int) -> None:
+ZONES = ("UTC", "Europe/Berlin", "America/Havana", "Africa/Cairo", "Pacific/Apia", "Asia/Kolkata")
+
+
+@given(st.integers(0, 35_000), st.integers(0, 86_399), st.sampled_from(ZONES))
+def test_months_follow_each_other(days: int, seconds: int, zone: str) -> None:
     moment = datetime(2001, 1, 1, tzinfo=UTC) + timedelta(days=days, seconds=seconds)
-    month = month_of(moment)
-    assert month.start <= moment < month.end
-    assert month.after.start == month.end
-    assert month.before.end == month.start
-    assert month_named(month.name) == month
+    with timezone.override(zone):
+        month = month_of(moment)
+        assert month.start <= midnight(moment) <= moment < month.end
+        assert month.after.start == month.end
+        assert month.before.end == month.start
+        assert month_named(month.name) == month
+        assert month.start.tzinfo is month.end.tzinfo is UTC
 
 
 def test_a_spreadsheet_takes_titles_for_text(node: Node, clock: ManualClock) -> None:

@@ -6,6 +6,7 @@ import io
 import json
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -54,6 +55,55 @@ def test_alerts_that_are_open_and_all_there_were(asleep: Node, clock: ManualCloc
     assert fleet("alerts") == "2026-11-21 12:00 UTC  held  It is held."
     assert [one["kind"] for one in as_json("alerts")] == ["held"]
     assert "locked  It is locked. (over since 2026-11-21 12:00)" in fleet("alerts", "--all")
+
+
+def test_an_open_alert_is_never_pushed_out_by_newer_ones(clock: ManualClock) -> None:
+    Alert.objects.create(kind="cloud", subject="fleet", sentence="Still.", raised_at=clock.now())
+    for number in range(60):
+        at = clock.advance(60)
+        Alert.objects.create(
+            kind="held", subject="gpu-1", sentence=f"No. {number}", raised_at=at, cleared_at=at
+        )
+    told = as_json("alerts", "--all")
+    assert len(told) == 51
+    assert (told[0]["sentence"], told[-1]["sentence"]) == ("No. 59", "Still.")
+    moments = [one["raised_at"] for one in told]
+    assert moments == sorted(moments, reverse=True)
+
+
+@pytest.fixture
+def token(tmp_path: Path) -> str:
+    file = tmp_path / "token"
+    file.write_text("a token that is long enough to be taken\n")
+    return str(file)
+
+
+def test_a_server_is_enrolled(token: str) -> None:
+    assert fleet("enrol", "gpu-1", "--server", "s", "--token-file", token) == "gpu-1 is enrolled."
+    assert Node.objects.get().server_id == "s"
+
+
+@pytest.mark.parametrize("name", ["gpu.1", "GPU-1", "gpu 1", "g" * 70, ""])
+def test_a_name_that_no_host_could_have_is_refused_in_a_sentence(token: str, name: str) -> None:
+    with pytest.raises(CommandError, match="name has small letters, digits and hyphens"):
+        fleet("enrol", name, "--server", "s", "--token-file", token)
+    assert not Node.objects.exists()
+
+
+def test_a_server_that_does_not_fit_the_column_is_refused_in_a_sentence(token: str) -> None:
+    with pytest.raises(CommandError, match="at most 64 characters"):
+        fleet("enrol", "gpu-1", "--server", "s" * 65, "--token-file", token)
+    assert not Node.objects.exists()
+
+
+def test_a_token_that_cannot_be_read_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    with pytest.raises(CommandError, match="token file cannot be read"):
+        fleet("enrol", "gpu-1", "--server", "s", "--token-file", str(file))
+    file.write_bytes(b"\xff\xfe" * 20)
+    with pytest.raises(CommandError) as refused:
+        fleet("enrol", "gpu-1", "--server", "s", "--token-file", str(file))
+    assert str(refused.value) == "The token file is not UTF-8 text."
 
 
 def test_costs_of_a_month(asleep: Node, clock: ManualClock) -> None:

@@ -15,11 +15,12 @@ from django.core.management.base import BaseCommand, CommandError
 
 from orchestrator import fleet_control, fleet_words, store
 from orchestrator.clock import DATABASE_CLOCK
-from orchestrator.cost_report import By, cost_report, month_named, month_of
+from orchestrator.cost_report import By, cost_report
 from orchestrator.enrol import enrol
 from orchestrator.fleet_control import OrderRefused
 from orchestrator.fleet_report import fleet_report, latest_alerts, open_alerts
 from orchestrator.models import Node
+from orchestrator.months import month_named, month_of
 from orchestrator.providers import provider
 from orchestrator.retired import active_nodes
 from orchestrator.settings import fleet_settings
@@ -148,6 +149,8 @@ class Command(BaseCommand):
                 enrol(name, server, token, DATABASE_CLOCK.now())
         except OSError as error:
             raise CommandError(f"The token file cannot be read: {error.strerror}.") from None
+        except UnicodeDecodeError:
+            raise CommandError("The token file is not UTF-8 text.") from None
         except ValueError as error:
             raise CommandError(str(error)) from None
         self.stdout.write(f"{name} is enrolled.")

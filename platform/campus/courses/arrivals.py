@@ -16,7 +16,8 @@ from gpu_node.media.subtitles import Cue, decode_subtitles, parse_subtitles
 _PICTURES = frozenset(
     {"h264", "hevc", "av1", "vp9", "mpeg4", "mpeg2video", "mpeg1video", "mjpeg", "vvc"}
 )
-_SHORTEST = 0.5
+_SHORTEST, _LONGEST = 0.5, 24 * 3600.0
+"""Seconds. A header can say anything, and how long a dub takes is reckoned from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,8 @@ def look_at_video(path: Path) -> MediaInfo:
         )
     if info.duration < _SHORTEST:
         raise Refused("This video is empty, or it does not say how long it is: export it again.")
+    if info.duration > _LONGEST:
+        raise Refused("This video claims to be longer than 24 hours: export it again, or cut it.")
     return info
 
 

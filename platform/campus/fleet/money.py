@@ -9,9 +9,10 @@ from decimal import Decimal
 
 from campus.fleet.timeline import WORDS
 from orchestrator import ledger
-from orchestrator.cost_report import Savings, midnight, month_of, savings
+from orchestrator.cost_report import Savings, savings
 from orchestrator.ledger import Billed
 from orchestrator.models import Node
+from orchestrator.months import midnight, month_of
 from orchestrator.policy.budget import Budget, Purse, Spent
 from orchestrator.policy.views import FleetView
 from orchestrator.settings import fleet_settings

@@ -13,5 +13,5 @@ urlpatterns = [
     path("costs/", views.costs, name="costs"),
     path("costs.csv", views.costs_csv, name="costs_csv"),
     path("metrics", views.metrics_page, name="metrics"),
-    path("nodes/<slug:name>/<str:what>/", views.order, name="order"),
+    path("nodes/<str:name>/<str:what>/", views.order, name="order"),
 ]

@@ -20,9 +20,10 @@ from campus.fleet import metrics_door, presenting
 from campus.fleet.timeline import Span
 from orchestrator import fleet_control, metrics
 from orchestrator.clock import DATABASE_CLOCK
-from orchestrator.cost_report import By, Month, as_csv, cost_report, month_named, month_of
+from orchestrator.cost_report import By, as_csv, cost_report
 from orchestrator.fleet_control import OrderRefused
 from orchestrator.models import Node
+from orchestrator.months import Month, month_named, month_of
 
 _ORDERS: dict[str, tuple[Callable[[Node, str, datetime], None], str]] = {
     "hold": (fleet_control.hold, "{} is held: it is neither woken nor shelved."),

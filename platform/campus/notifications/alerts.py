@@ -1,13 +1,23 @@
-"""Tells those who keep the fleet when something is wrong with it, in the alert's transaction."""
+"""Tells those who keep the fleet when something is wrong with it.
+
+At once, in the transaction that raises the alert or changes its sentence. What was told a short
+while ago is kept quiet then, and told later if it is still so: a short trouble must not hide a
+long one.
+"""
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 
+from django.db import transaction
+from django.db.models import Q
 from django.urls import reverse
 
 from campus.accounts.roles import Role
+from campus.notifications.models import ToldAlert
 from campus.notifications.services import Note, tell_roles
+from orchestrator.clock import DATABASE_CLOCK
 from orchestrator.models import Alert
 
 QUIET = timedelta(hours=1)
@@ -15,16 +25,43 @@ QUIET = timedelta(hours=1)
 
 
 def tell_ops(alert: Alert) -> None:
-    """One notice and one e-mail each, when an alert is raised."""
-    lately = Alert.objects.filter(
-        kind=alert.kind, subject=alert.subject, raised_at__gt=alert.raised_at - QUIET
-    )
-    if lately.exclude(pk=alert.pk).exists():
+    """One notice and one e-mail each. Called when an alert is raised or says something else."""
+    _tell_due([alert], DATABASE_CLOCK.now())
+
+
+def tell_what_lasts(now: datetime) -> None:
+    """Tell what was not told when it began and has not gone away."""
+    with transaction.atomic():
+        _tell_due(list(Alert.objects.filter(cleared_at__isnull=True)), now)
+
+
+def _tell_due(alerts: list[Alert], now: datetime) -> None:
+    if not alerts:
         return
-    note = Note(
-        key=f"alert:{alert.pk}",
-        title=f"Fleet: {alert.sentence}",
-        text=f"{alert.sentence} ({alert.kind}, since {alert.raised_at:%Y-%m-%d %H:%M} UTC.)",
-        path=reverse("fleet:overview"),
+    told = ToldAlert.objects.select_related("alert").filter(
+        Q(alert__in=alerts) | Q(at__gt=now - QUIET)
     )
-    tell_roles([Role.OPS], note, alert.raised_at)
+    for alert, last in _due(alerts, list(told), now):
+        note = Note(
+            # The same for two who tell it at once, and another for its next sentence.
+            key=f"alert:{alert.pk}:{last.pk if last else 0}",
+            title=f"Fleet: {alert.sentence}",
+            text=f"{alert.sentence} ({alert.kind}, since {alert.raised_at:%Y-%m-%d %H:%M} UTC.)",
+            path=reverse("fleet:overview"),
+        )
+        ToldAlert.objects.create(alert=alert, sentence=alert.sentence, at=now)
+        tell_roles([Role.OPS], note, now)
+
+
+def _due(
+    alerts: Iterable[Alert], told: list[ToldAlert], now: datetime
+) -> list[tuple[Alert, ToldAlert | None]]:
+    """Which to tell now, each with when it was told last. `told`: the oldest first. Pure."""
+    lately = {(t.alert.kind, t.alert.subject, t.sentence) for t in told if now - t.at < QUIET}
+    last = {t.alert_id: t for t in told}
+    return [
+        (alert, before)
+        for alert in alerts
+        if ((before := last.get(alert.pk)) is None or before.sentence != alert.sentence)
+        and (alert.kind, alert.subject, alert.sentence) not in lately
+    ]

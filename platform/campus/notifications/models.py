@@ -7,6 +7,8 @@ from enum import StrEnum
 from django.conf import settings
 from django.db import models
 
+from orchestrator.models import Alert
+
 
 class Mail(StrEnum):
     """How far the e-mail of a notice is."""
@@ -44,3 +46,17 @@ class Notice(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+
+class ToldAlert(models.Model):
+    """That an alert of the fleet was told with this sentence. The alert is the orchestrator's."""
+
+    alert = models.ForeignKey(Alert, models.CASCADE, related_name="+")
+    sentence = models.TextField()
+    at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        ordering = ["at", "id"]
+
+    def __str__(self) -> str:
+        return self.sentence

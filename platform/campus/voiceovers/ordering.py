@@ -12,7 +12,7 @@ from campus.voiceovers import services
 from campus.voiceovers.models import Voiceover
 from campus.voiceovers.states import RETRIABLE
 from gpu_node.contracts.jobs import DubPayload
-from orchestrator import ledger
+from orchestrator import history, ledger
 from orchestrator.forecast import Forecast
 from orchestrator.settings import fleet_settings
 
@@ -60,7 +60,9 @@ def estimate(lesson: Lesson, now: datetime) -> Estimate:
     waiting = known.of_new(_KIND, lesson.duration)
     seconds = known.durations.seconds(_KIND, lesson.duration)
     settings = fleet_settings()
-    besides = known.fleet.usual_wake + known.fleet.policy.idle
+    # Not the view's own: it learns only while something waits, and here nothing may.
+    wake = history.usual_wake() or history.PROMISED_WAKE
+    besides = wake + known.fleet.policy.idle
     return Estimate(
         wait=waiting.sentence,
         wait_seconds=waiting.seconds,

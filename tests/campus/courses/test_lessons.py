@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gc
 import os
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -89,6 +90,27 @@ def test_what_is_not_a_lesson_is_refused_and_not_kept(
             [x for x in said.splitlines() if "message" in x or "wrong" in x],
         )
     assert kept() == (0, 0)
+
+
+def lasting(folder: Path, seconds: float) -> bytes:
+    """A video of two seconds whose header says that it lasts for so long."""
+    data = film(folder, "long.mkv").read_bytes()
+    # Matroska's Duration: its name, its size, and a float in milliseconds.
+    at = data.index(b"\x44\x89\x88") + 3
+    return data[:at] + struct.pack(">d", seconds * 1000) + data[at + 8 :]
+
+
+@pytest.mark.parametrize("seconds", [9e12, 24 * 3600 + 1.0])
+def test_what_claims_to_last_longer_than_a_day_is_refused(
+    client: Client, draft: Course, tmp_path: Path, seconds: float
+) -> None:
+    assert "longer than 24 hours" in send(client, draft, lasting(tmp_path, seconds), "one.mkv")
+    assert kept() == (0, 0)
+
+
+def test_what_lasts_for_a_day_is_taken(client: Client, draft: Course, tmp_path: Path) -> None:
+    send(client, draft, lasting(tmp_path, 24 * 3600.0), "one.mkv")
+    assert Lesson.objects.get().duration == 24 * 3600
 
 
 def test_an_upload_that_broke_off_is_refused(client: Client, draft: Course, video: Path) -> None:

@@ -10,8 +10,8 @@ from decimal import Decimal
 import pytest
 from django.test import Client
 
-from orchestrator.cost_report import month_of
 from orchestrator.models import Job, LedgerEntry, Node
+from orchestrator.months import month_of
 from orchestrator.states import Cause
 from tests.campus.conftest import Browser
 from tests.campus.making import now

@@ -150,6 +150,41 @@ def test_of_a_long_queue_the_first_are_shown(client: Client) -> None:
     assert "And 7 more." in client.get("/ops/").content.decode()
 
 
+@pytest.mark.parametrize("path", ["/ops/", "/ops/state/", "/ops/metrics", "/admin/"])
+def test_a_worker_that_says_nonsense_spoils_no_page(client: Client, path: str) -> None:
+    lived("gpu-1", now())
+    Node.objects.update(worker_gpu={**GPU, "memory_total_mb": 10**400, "memory_used_mb": 10**400})
+    Job.objects.update(stages=[{"stage": "speak", "done": 1e308, "total": 1e-308}])
+    assert client.get(path).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["gpu.1", "gpu 1", "gpu/1", "gpu\n1", "GPU_1", "„ü“"])
+def test_a_name_that_no_address_can_hold_spoils_no_page(client: Client, name: str) -> None:
+    lived(name, now())
+    for path in ("/ops/", "/ops/state/", "/ops/metrics"):
+        assert client.get(path).status_code == 200, path
+
+
+def test_a_node_whose_name_is_no_slug_takes_orders_too(client: Client) -> None:
+    lived("gpu.1", now())
+    assert 'action="/ops/nodes/gpu.1/hold/"' in client.get("/ops/").content.decode()
+    client.post("/ops/nodes/gpu.1/hold/")
+    assert Node.objects.get(name="gpu.1").wanted == "held"
+
+
+@pytest.mark.parametrize("status", [CloudStatus.DELETED, CloudStatus.SOFT_DELETED])
+def test_a_server_that_was_deleted_while_awake_is_not_awake(
+    client: Client, status: CloudStatus
+) -> None:
+    lived("gpu-1", now())
+    lived("gpu-2", now())
+    Node.objects.filter(name="gpu-2").update(cloud_status=status)
+    page = client.get("/ops/").content.decode()
+    assert "<dt>Nodes awake</dt><dd>1 <small>of 2</small></dd>" in page
+    assert page.count("<dt>Awake</dt>") == 1
+    assert "1 of 2" in client.get("/admin/").content.decode()
+
+
 def test_trouble_with_the_cloud_is_said_at_once(client: Client) -> None:
     FleetState.objects.create(
         pk=1, cloud_error="auth", cloud_sentence="It knows us not.", cloud_error_since=now()
@@ -201,11 +236,11 @@ def test_a_node_is_tried_again_from_the_page(client: Client) -> None:
         not_before=later,
         failures=2,
     )
-    assert "Retry now" in client.get("/ops/").content.decode()
+    assert "retry-gpu-1" in client.get("/ops/").content.decode()
     answer = client.post("/ops/nodes/gpu-1/retry/", {"span": "week"})
     assert answer.headers["Location"] == "/ops/?span=week"
     assert Node.objects.get().not_before is None
-    assert "Retry now" not in client.get("/ops/").content.decode()
+    assert "retry-gpu-1" not in client.get("/ops/").content.decode()
 
 
 def test_a_retired_node_is_not_on_the_page_and_takes_no_orders(client: Client) -> None:

@@ -14,8 +14,9 @@ from campus.courses.models import Lesson
 from campus.voiceovers import ordering
 from campus.voiceovers.models import Voiceover
 from orchestrator import ledger
-from orchestrator.models import Attempt, Job, Node
+from orchestrator.models import Attempt, CloudOperation, Job, LedgerEntry, Node
 from orchestrator.settings import fleet_settings
+from orchestrator.states import Cause, OperationKind, OperationOutcome
 from tests.campus.conftest import Browser
 from tests.campus.making import accepted, asked, claimed, course, dubbed, now, subtitles
 from tests.campus.making import lesson as make_lesson
@@ -123,6 +124,29 @@ def test_what_an_estimate_costs(
     assert found.cost == ledger.cost(1.5 * lesson.duration, Decimal(3600))
     # A minute to wake it, and the idle limit.
     assert (found.alone, found.currency) == (Decimal("960.00"), "EUR")
+
+
+def test_the_cost_of_waking_a_node_is_what_it_has_been_lately(
+    people: People, video: Path, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLEET_PRICE_PER_HOUR", "3600")
+    fleet_settings.cache_clear()
+    at = now() - timedelta(hours=1)
+    ready = at + timedelta(seconds=240)
+    facts = {"node": node, "price_per_hour": Decimal(3600)}
+    LedgerEntry.objects.create(cause=Cause.BOOT, started_at=at, ended_at=ready, **facts)
+    LedgerEntry.objects.create(cause=Cause.IDLE, started_at=ready, ended_at=now(), **facts)
+    CloudOperation.objects.create(
+        node=node,
+        kind=OperationKind.UNSHELVE,
+        outcome=OperationOutcome.SUCCEEDED,
+        intended_at=at,
+        deadline=ready,
+    )
+    lesson = accepted(people, video).lessons.get()
+    assert not Job.objects.exists()
+    # Four minutes, and the idle limit.
+    assert ordering.estimate(lesson, now()).alone == Decimal("1140.00")
 
 
 def test_an_estimate_waits_behind_what_is_queued(people: People, video: Path, node: Node) -> None:
