@@ -52,7 +52,9 @@ class Gates:
         return False
 
     def restart(self, step: steps.Restart) -> Errand | None:
-        """It hears nothing although it is there: how its process is started anew."""
+        """It hears nothing although it is there: how its process is started anew, if that can be."""
+        if self._shell is no_shell:
+            return None
         now = self._clock.now()
         node = Node.objects.get(name=step.node)
         tried = Node.objects.filter(pk=node.pk, restarts=node.restarts)

@@ -109,7 +109,7 @@ class StageReport(Contract):
 class UtteranceReport(Contract):
     """One line: where it was, what became of it. Blocked lines have a reason and no placement."""
 
-    id: str
+    id: str = Field(min_length=1, max_length=40)
     start: Seconds
     end: Seconds
     source: str
