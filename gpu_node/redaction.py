@@ -8,7 +8,8 @@ from collections.abc import Iterable
 
 _REMOVED = "(removed)"
 _QUERY = re.compile(r"\?[^\s'\"<>)]*=[^\s'\"<>)]*")
-_PASSWORD = re.compile(r"(://)[^/@\s'\"]+@")
+_LOGIN = re.compile(r"://(?P<login>[^\s'\"]*)@(?P<rest>[^\s'\"]*)")
+"""To the last @: a password that was not quoted as it should be may hold any sign."""
 _BEARER = re.compile(r"(bearer[\s:=]+)[^\s'\",]+", re.IGNORECASE)
 _SHORTEST_SECRET = 8
 """A shorter word would be struck out of ordinary text as well."""
@@ -21,9 +22,16 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     for secret in secrets:
         if len(secret) >= _SHORTEST_SECRET:
             text = text.replace(secret, _REMOVED)
+    text = _LOGIN.sub(_without_login, text)
     text = _QUERY.sub(f"?{_REMOVED}", text)
-    text = _PASSWORD.sub(rf"\1{_REMOVED}@", text)
     return _BEARER.sub(rf"\1{_REMOVED}", text)
+
+
+def _without_login(url: re.Match[str]) -> str:
+    """Where a query may have begun before the last @, what follows may belong to it."""
+    if "?" in url["login"]:
+        return f"://{_REMOVED}"
+    return f"://{_REMOVED}@{url['rest']}"
 
 
 class Redacting(logging.Filter):

@@ -52,7 +52,7 @@ class Gates:
         return False
 
     def restart(self, step: steps.Restart) -> Errand | None:
-        """It hears nothing although it is there: how its process is started anew, if that can be."""
+        """It hears nothing although it is there: how its process is started anew, if it can be."""
         if self._shell is no_shell:
             return None
         now = self._clock.now()

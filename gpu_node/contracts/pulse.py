@@ -8,7 +8,11 @@ is.
 
 from __future__ import annotations
 
-from pydantic import AwareDatetime, Field
+import re
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, AwareDatetime, Field, SecretStr
 
 from gpu_node.contracts.base import Document
 from gpu_node.contracts.node_api import BootId
@@ -30,7 +34,37 @@ NODE_METADATA = "dubfleet_node"
 """Metadata that names the node on a server whose own name is another one."""
 
 HOLD_METADATA = "dubfleet_hold"
-"""Metadata, with any value but an empty one, that keeps every guard's hands off a server."""
+"""Metadata, with any value but an empty or blank one, that keeps every guard's hands off a
+server. A hold that was released leaves an empty one."""
+
+
+def _readable(value: SecretStr) -> SecretStr:
+    """Otherwise a library would say so at some later time, with a piece of the password."""
+    try:
+        url = urlsplit(value.get_secret_value())
+        readable = (
+            url.scheme in ("redis", "rediss")
+            and url.hostname is not None
+            and url.port != 0
+            and _REDIS_PATH.fullmatch(url.path) is not None
+            # An @ beyond the host: what we take for the host is the beginning of a password.
+            and "@" not in url.query
+            and not url.fragment
+        )
+    except ValueError:
+        readable = False
+    if not readable:
+        raise ValueError(
+            "it has to read rediss://user:password@host:port/number (or redis://), with %XX for "
+            "every special character of the password"
+        )
+    return value
+
+
+_REDIS_PATH = re.compile(r"/?\d*")
+
+RedisUrl = Annotated[SecretStr, AfterValidator(_readable)]
+"""Where pulses go."""
 
 
 class Pulse(Document):
@@ -68,7 +102,8 @@ class NodePulse(Pulse):
 
     @property
     def shows_no_job(self) -> bool:
-        return not self.busy and self.job is None
+        """A result that only waits to be handed in is no job: it is safe on the disk."""
+        return self.kept or (not self.busy and self.job is None)
 
 
 def node_key(node: str) -> str:

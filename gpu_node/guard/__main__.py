@@ -45,7 +45,8 @@ def main() -> int:
     except Busy:
         log.error("another look is being taken")
     except OSError as error:
-        log.error("NODE_WORK_FOLDER cannot be used: %s", error.strerror)
+        name = "GUARD_STATE" if settings.guard_state else "NODE_WORK_FOLDER"
+        log.error("%s cannot be used: %s", name, error.strerror)
     return 1
 
 

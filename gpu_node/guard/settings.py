@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field
 
+from gpu_node.contracts.pulse import RedisUrl
 from gpu_node.contracts.settings import Settings
 
 
@@ -28,10 +29,12 @@ class GuardSettings(Settings):
     )
     fleet_max_uptime_hours: float = Field(default=12.0, gt=0)
     site_url: Annotated[str, AfterValidator(_http)]
-    redis_url: SecretStr
+    redis_url: RedisUrl
     node_work_folder: Path
+    guard_state: Path | None = None
+    """For a guard whose account may not write to the worker's folder."""
 
     @property
     def state(self) -> Path:
         """What was seen when."""
-        return self.node_work_folder / "run" / "guard.json"
+        return self.guard_state or self.node_work_folder / "run" / "guard.json"

@@ -21,7 +21,7 @@ GONE_SECONDS = 30 * 60.0
 """Without a main server for so long, a node without a job puts its server to sleep."""
 
 GRACE_SECONDS = 3600.0
-"""Beyond the maximum uptime."""
+"""Beyond the maximum uptime; then the server sleeps whatever is done on it."""
 
 
 class Work(StrEnum):
@@ -95,7 +95,7 @@ def work(sight: Sight, memory: Memory, now: Instant) -> Work:
         return Work.UNKNOWN
     if now.seconds - memory.pulse.since > SILENT_SECONDS:
         return Work.UNKNOWN
-    return Work.NONE if sight.pulse.shows_no_job or sight.pulse.kept else Work.JOB
+    return Work.NONE if sight.pulse.shows_no_job else Work.JOB
 
 
 def verdict(sight: Sight, memory: Memory, now: Instant, max_uptime_seconds: float) -> Verdict:
@@ -105,14 +105,17 @@ def verdict(sight: Sight, memory: Memory, now: Instant, max_uptime_seconds: floa
     gone = now.seconds - memory.gone_since
     if gone < GONE_SECONDS:
         return Verdict(False, f"no main server for {gone / 60:.0f} min")
+    away = f"no main server for {gone / 60:.0f} min"
     doing = work(sight, memory, now)
+    if doing is Work.NONE:
+        return Verdict(True, f"{away}, and no job")
+    # The machine's clock begins with its boot, so it says how long this waking has lasted. A job,
+    # too, may never end without a main server: inputs do not come, nobody takes its failure.
+    if now.seconds > max_uptime_seconds + GRACE_SECONDS:
+        return Verdict(True, f"{away}, and awake for {now.seconds / 3600:.1f} h")
     if doing is Work.JOB:
-        return Verdict(False, f"no main server for {gone / 60:.0f} min, but a job runs")
-    # The machine's clock begins with its boot, so it says how long this waking has lasted.
-    if doing is Work.UNKNOWN and now.seconds <= max_uptime_seconds + GRACE_SECONDS:
-        return Verdict(False, "no main server, and the worker does not say what it is at")
-    said = "no job" if doing is Work.NONE else f"awake for {now.seconds / 3600:.1f} h"
-    return Verdict(True, f"no main server for {gone / 60:.0f} min, and {said}")
+        return Verdict(False, f"{away}, but a job runs")
+    return Verdict(False, f"{away}, and the worker does not say what it is at")
 
 
 @dataclass(frozen=True, slots=True)

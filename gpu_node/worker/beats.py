@@ -99,10 +99,13 @@ class Beats:
         kinds: Mapping[str, Kind[Any]],
         board: Board,
         bells: Bells,
-        pulse: Callable[[], None] = lambda: None,
+        pulse: Callable[[bool], None] = lambda _: None,
         machine: Machine = Machine(),  # it is frozen
     ) -> None:
-        """`pulse` tells the guards that we are here; whatever it meets, it comes back soon."""
+        """`pulse` tells the guards that we are here; whatever it meets, it comes back soon.
+
+        It is told whether work has just begun, and waits to be seen.
+        """
         self._client = client
         self._boot_id = boot_id
         self._kinds = kinds
@@ -119,10 +122,12 @@ class Beats:
         self._thread = threading.Thread(target=self._run, name="beats", daemon=True)
 
     def start(self) -> None:
-        """Begin, or, when it has begun long ago, ring: messages may have been lost meanwhile."""
+        """Begin. It needs neither the broker nor the pool."""
+        self._thread.start()
+
+    def ring_again(self) -> None:
+        """The broker is there, or there again: messages may have been lost meanwhile."""
         self._wanted = True
-        if not self._thread.is_alive() and not self._gone.is_set():
-            self._thread.start()
 
     def say_stopped(self) -> None:
         """The last word, in the caller's thread. It is said once, for the site may be away."""
@@ -210,18 +215,33 @@ class Beats:
 
     def _run(self) -> None:
         while not self._gone.is_set():
-            for beat in (self.turn, self._pulse):
-                try:
-                    with FORK_GATE:
-                        beat()
-                except Exception:  # without this thread the worker would be taken for dead
-                    log.exception("a heartbeat failed")
+            self._do(self._show)
+            self._do(self.turn)
             self._rest()
 
+    def _do(self, beat: Callable[[], None]) -> None:
+        try:
+            with FORK_GATE:
+                beat()
+        except Exception:  # without this thread the worker would be taken for dead
+            log.exception("a heartbeat failed")
+
+    def _show(self) -> None:
+        """Our pulse. A pool child asks for no job before this has told that it is at work."""
+        begun = self._board.begun
+        self._pulse(begun != self._board.shown)
+        self._board.shown = begun
+
     def _rest(self) -> None:
-        """Until the next beat is due, or there is news that should not wait for it."""
+        """Until the next beat is due, or the worker is to stop.
+
+        Work that begins or ends meanwhile is shown at once. That brings no heartbeat forward: its
+        answer may ring, and an empty-handed child would be woken again and again.
+        """
         stopping = self._board.stopping
         due = time.monotonic() + self._every
-        while time.monotonic() < due and not self._gone.wait(_LOOK_SECONDS):
+        while time.monotonic() < due and not self._gone.is_set():
+            if self._board.wait_for_news(_LOOK_SECONDS):
+                self._do(self._show)
             if self._board.stopping != stopping:
                 return

@@ -44,6 +44,8 @@ STOP_SECONDS = 45
 
 _RESULT_SECONDS = 3600
 _LOST_CHILD_SECONDS = 1.0
+_SHOWN_SECONDS = 5.0
+"""A pulse that takes longer than that to say that work begins is not waited for."""
 
 
 def make_app(kinds: Mapping[str, Kind[Any]]) -> Celery:
@@ -57,6 +59,7 @@ def make_app(kinds: Mapping[str, Kind[Any]]) -> Celery:
     app.task(name=WORK_TASK, shared=False)(host.work)
     signals.worker_init.connect(host.begin, weak=False)
     signals.worker_process_init.connect(host.begin_child, weak=False)
+    signals.celeryd_after_setup.connect(host.set_up, weak=False)
     signals.worker_ready.connect(host.ready, weak=False)
     signals.worker_shutting_down.connect(host.told_to_stop, weak=False)
     signals.worker_shutdown.connect(host.stopped, weak=False)
@@ -187,6 +190,15 @@ class _Host:
         beats = Beats(_client(settings), boot_id, self._kinds, board, bells, pulse.beat, machine)
         self._life = _Life(os.getpid(), boot_id, folders, lock, board, desk, beats)
 
+    def set_up(self, instance: Any, **_: object) -> None:
+        """In the main process: logs are set up, the pool is not forked, Redis was not looked for.
+
+        From here on we are heard, and have a pulse, whether or not there is a Redis; Celery says
+        that the worker is ready only after that has answered.
+        """
+        if self._life is not None and instance.app is self._app:
+            self._life.beats.start()
+
     def begin_child(self, **_: object) -> None:
         """In a pool child. Celery has asked Linux to kill it when its parent dies."""
         if self._life is not None and os.getppid() != self._life.main:
@@ -196,7 +208,7 @@ class _Host:
     def ready(self, sender: Any, **_: object) -> None:
         """The broker is there, for the first time or again."""
         if self._life is not None and sender.app is self._app:
-            self._life.beats.start()
+            self._life.beats.ring_again()
 
     def told_to_stop(self, **_: object) -> None:
         """In a signal's handler: only what is safe there."""
@@ -236,6 +248,9 @@ class _Host:
         with terminated.heard():
             life.board.begin()
             try:
+                # So that no guard takes us for idle when a job comes of it.
+                if not life.board.wait_until_shown(_SHOWN_SECONDS):
+                    log.warning("the pulse did not say in time that work begins")
                 return work(bench, life.board, life.boot_id)
             finally:
                 life.board.end()

@@ -125,7 +125,9 @@ class WorkFolder:
         Raises DubfleetError: BUSY, OUTPUT_UNWRITABLE.
         """
         try:
-            for folder in (self._root, self._jobs, self._trash):
+            # The group may pass, for the guard reads the lock and the pulse; jobs are ours alone.
+            self._root.mkdir(parents=True, exist_ok=True, mode=0o710)
+            for folder in (self._jobs, self._trash):
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             lock = (self._root / "lock").open("w")
         except OSError as error:

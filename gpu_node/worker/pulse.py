@@ -116,11 +116,14 @@ class PulseWriter:
         self._redis_at = 0.0
         self._trouble: dict[str, str] = {}
 
-    def beat(self) -> None:
-        """Write the pulse. What cannot be written is logged once, and tried again later."""
+    def beat(self, at_once: bool = False) -> None:
+        """Write the pulse. What cannot be written is logged once, and tried again later.
+
+        `at_once`: Redis is tried although it did not answer a moment ago.
+        """
         pulse = self._pulse()
         self._try("the file", OSError, lambda: self._keep(pulse))
-        if time.monotonic() < self._redis_at:
+        if time.monotonic() < self._redis_at and not at_once:
             return
         if not self._try("Redis", (RedisError, OSError), lambda: self._send(pulse)):
             self._redis_at = time.monotonic() + _REST_SECONDS
@@ -139,8 +142,11 @@ class PulseWriter:
         )
 
     def _keep(self, pulse: NodePulse) -> None:
-        """All or nothing. Not synced: after a power cut it would speak of a worker that is gone."""
-        self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        """All or nothing, for the guard's group to read.
+
+        Not synced: after a power cut it would speak of a worker that is gone.
+        """
+        self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
         # One name, for there is one worker in a work folder.
         new = self._file.with_suffix(".new")
         new.write_bytes(pulse.model_dump_json().encode())

@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
+from gpu_node.contracts.pulse import RedisUrl
 from gpu_node.contracts.settings import Settings, load
 from gpu_node.transfers.sftp_login import SftpAccess
 from gpu_node.worker.selftest import Need, Wants
@@ -19,12 +20,6 @@ def _http(value: str) -> str:
     if not value.startswith(("http://", "https://")):
         raise ValueError("it has to begin with https:// (or http://)")
     return value.rstrip("/")
-
-
-def _redis(value: SecretStr) -> SecretStr:
-    if not value.get_secret_value().startswith(("redis://", "rediss://")):
-        raise ValueError("it has to begin with rediss:// (or redis://)")
-    return value
 
 
 def _needs(value: object) -> object:
@@ -44,7 +39,7 @@ class NodeSettings(Settings):
     node_token: SecretStr = Field(min_length=16)
     site_url: Annotated[str, AfterValidator(_http)]
     """Where the main server is reached from here."""
-    redis_url: Annotated[SecretStr, AfterValidator(_redis)]
+    redis_url: RedisUrl
     node_work_folder: Path
     """Unfinished jobs and results not yet sent; on a disk that survives a restart."""
     node_work_max_bytes: int = Field(default=100_000_000_000, ge=1_000_000_000)

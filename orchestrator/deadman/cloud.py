@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +26,10 @@ log = logging.getLogger(__name__)
 
 _TIMEOUT = 15
 """Seconds for each call. Without it the SDK waits for ever."""
+_LISTS_SECONDS = 60.0
+"""For all lists of actions together; of whom it does not come by then, it is not known when it
+woke. What else a look needs has to fit in before the alarm as well."""
+_AT_ONCE = 8
 _PAGES_SINCE = "2.58"
 """The microversion from which a list of actions may be asked for in part."""
 _ACTIONS = 200
@@ -46,13 +51,17 @@ class Cloud:
         """Every server that has the tag."""
         with _trouble_said():
             found = list(self.connection.compute.servers(details=True))
-        return [self._facts(one) for one in found if self.tag.is_on(one.metadata or {})]
+        ours = [one for one in found if self.tag.is_on(one.metadata or {})]
+        wakes = self._wakes([one for one in ours if _awake(one)])
+        return [_facts(one, wakes.get(one.id)) for one in ours]
 
     def server(self, server_id: str) -> ServerFacts | None:
         """One of them as it is now; None when it has lost the tag."""
         with _trouble_said():
             found = self.connection.compute.get_server(server_id)
-        return self._facts(found) if self.tag.is_on(found.metadata or {}) else None
+        if not self.tag.is_on(found.metadata or {}):
+            return None
+        return _facts(found, self._wake(found) if _awake(found) else None)
 
     def shelve(self, server_id: str) -> str:
         """Ask for it, once, whatever comes of it. Returns the request's id."""
@@ -63,19 +72,17 @@ class Cloud:
             raise_from_response(answer)
         return answer.headers.get("x-openstack-request-id", "")
 
-    def _facts(self, server: Server) -> ServerFacts:
-        metadata = server.metadata or {}
-        awake = server.status not in ASLEEP
-        return ServerFacts(
-            server_id=server.id,
-            name=server.name,
-            node=node_of(metadata, server.name),
-            status=server.status,
-            task_state=server.task_state,
-            locked=server.is_locked,
-            held=is_held(metadata),
-            wake=self._wake(server) if awake else None,
-        )
+    def _wakes(self, servers: Sequence[Server]) -> Mapping[str, Wake | None]:
+        """By server, as far as they come in time: a few that hang must not cost us the look."""
+        pool = ThreadPoolExecutor(_AT_ONCE, "actions")
+        try:
+            asked = {pool.submit(self._wake, one): one.id for one in servers}
+            done, late = wait(asked, timeout=_LISTS_SECONDS)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+        if late:
+            log.warning("%d lists of actions did not come in time", len(late))
+        return {asked[one]: one.result() for one in done}
 
     def _wake(self, server: Server) -> Wake | None:
         """None where the cloud does not say: others are still looked after."""
@@ -107,6 +114,24 @@ def open_cloud(name: str, tag: Tag) -> Cloud:
         return Cloud(
             openstack.connect(cloud=name, app_name="dubfleet-deadman", api_timeout=_TIMEOUT), tag
         )
+
+
+def _awake(server: Server) -> bool:
+    return server.status not in ASLEEP
+
+
+def _facts(server: Server, wake: Wake | None) -> ServerFacts:
+    metadata = server.metadata or {}
+    return ServerFacts(
+        server_id=server.id,
+        name=server.name,
+        node=node_of(metadata, server.name),
+        status=server.status,
+        task_state=server.task_state,
+        locked=server.is_locked,
+        held=is_held(metadata),
+        wake=wake,
+    )
 
 
 @contextmanager

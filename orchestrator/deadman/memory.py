@@ -43,6 +43,9 @@ class Memory(WatchMemory):
     """Empty: what Redis says counts for nothing, because it was not there, or had forgotten."""
     controller: Mark | None = None
     """Its pulse; `since` is never before this start of Redis was first seen."""
+    unknown_since: float | None = None
+    """Since then no look found a pulse of a controller that counts. For the alarm only, so that it
+    matters little how many looks there were."""
     servers: dict[str, ServerMemory] = {}
 
 
@@ -62,6 +65,7 @@ def observe(
         and known is not None
         and before.redis_run == known.run_id
     )
+    since = before.unknown_since if before is not None else None
     return Memory(
         boot=now.boot,
         looked=now.seconds,
@@ -71,6 +75,7 @@ def observe(
             known.controller.mark if known and known.controller else None,
             now,
         ),
+        unknown_since=None if known is not None else (now.seconds if since is None else since),
         servers={
             server.server_id: after
             for server in servers
@@ -117,12 +122,18 @@ def _server(
     *,
     goes_on: bool,
 ) -> ServerMemory | None:
-    """None for a server that is asleep, or of which it cannot be said when it woke."""
-    if server.asleep or server.wake is None:
+    """None for a server that is asleep, or of which it was never said when it woke.
+
+    A list of actions that cannot be read just now ends nothing: the next one that can be names the
+    request that woke it, and is compared with what is known.
+    """
+    if server.asleep:
         return None
     known = before.servers.get(server.server_id) if before is not None else None
-    if known is None or known.wake != server.wake.request_id:
+    if server.wake is not None and (known is None or known.wake != server.wake.request_id):
         known = ServerMemory(wake=server.wake.request_id, awake_since=now.seconds)
+    if known is None:
+        return None
     said = redis.nodes.get(server.node) if redis is not None else None
     pulse = mark(
         known.pulse if goes_on else None, f"{said.mark}@{server.node}" if said else None, now

@@ -83,6 +83,9 @@ def verdict(
     if server.held or server.locked:
         return Verdict(Decision.HELD, "it is locked" if server.locked else "a hold is on it")
     known = memory.servers.get(server.server_id)
+    if server.wake is None:
+        # What is known of it may be of an earlier waking.
+        return _leave(server, known, redis, memory, now)
     cause = _too_long(server, known, now, rules) or _abandoned(known, redis, memory, now)
     if not cause:
         return _leave(server, known, redis, memory, now)
@@ -120,12 +123,13 @@ def _leave(
     now: Instant,
 ) -> Verdict:
     """Nothing is to be done about it, but somebody may have to know why."""
-    if known is None or server.locked is None:
+    if known is None or server.wake is None or server.locked is None:
         return Verdict(Decision.LEAVE, "the cloud does not say all about it", alarm=True)
     if redis is None:
         return Verdict(Decision.LEAVE, f"Redis cannot be asked: {_ONLY_UPTIME}", alarm=True)
     if memory.controller is None:
-        return Verdict(Decision.LEAVE, f"Redis has no pulse of a controller: {_ONLY_UPTIME}")
+        why = f"Redis has no pulse of a controller: {_ONLY_UPTIME}"
+        return Verdict(Decision.LEAVE, why, alarm=_unknown_for_long(memory, now))
     if redis.uptime_seconds < ABANDONED_SECONDS:
         return Verdict(Decision.LEAVE, f"Redis was started lately: {_ONLY_UPTIME}")
     alone = now.seconds - memory.controller.since >= ABANDONED_SECONDS
@@ -133,6 +137,12 @@ def _leave(
         why = f"its worker has a job, or is silent: {_ONLY_UPTIME}"
         return Verdict(Decision.LEAVE, why, alarm=alone)
     return Verdict(Decision.LEAVE, "it is within its bounds", alarm=alone)
+
+
+def _unknown_for_long(memory: Memory, now: Instant) -> bool:
+    """A Redis that was emptied and that no controller has written to again."""
+    since = memory.unknown_since
+    return since is not None and now.seconds - since >= ABANDONED_SECONDS
 
 
 def _sleep(server: ServerFacts, known: ServerMemory | None, cause: str, now: Instant) -> Verdict:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -117,7 +117,11 @@ class OpenStackProvider:
             servers = self.list()
         except CloudError as error:
             return [Complaint(f"FLEET_CLOUD {self._cloud}: {error.sentence} {error.detail}")]
-        return [*self._of_account(version, roles), *nova.complaints(self._choice, servers)]
+        return [
+            *self._of_account(version, roles),
+            *self._of_actions(servers[:1]),
+            *nova.complaints(self._choice, servers),
+        ]
 
     def left_behind(self) -> Sequence[nova.ImageRecord]:
         """Saved disks of servers that are awake: what failed to be removed, and is paid for.
@@ -139,6 +143,18 @@ class OpenStackProvider:
         return self._read(
             lambda link: [nova.server_facts(one) for one in link.compute.servers(details=True)]
         )
+
+    def _of_actions(self, servers: Iterable[ServerFacts]) -> Iterator[Complaint]:
+        """Whether a request whose answer is lost could be found again. One server tells for all."""
+        for server in servers:
+            try:
+                self.actions(server.server_id)
+            except CloudError as error:
+                if error.kind is CloudErrorKind.AUTH:
+                    yield Complaint(
+                        f"FLEET_CLOUD {self._cloud}: the credential may not read what was asked of"
+                        " servers (GET /servers/{id}/os-instance-actions): allow it that."
+                    )
 
     def _of_account(self, version: str, roles: frozenset[str]) -> Iterator[Complaint]:
         if roles == {"reader"}:

@@ -16,8 +16,11 @@ _SHORTEST_SECRET = 8
 _PRIVATE_KEY = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL
 )
+_END_OF_A_KEY = re.compile(r"\A.*-----END [A-Z ]*PRIVATE KEY-----", re.DOTALL)
+"""One whose beginning is not here: what we have of the log begins within the key."""
 _QUERY = re.compile(r"\?[^\s'\"<>)]*=[^\s'\"<>)]*")
-_PASSWORD = re.compile(r"(://)[^/@\s'\"]+@")
+_LOGIN = re.compile(r"://(?P<login>[^\s'\"]*)@(?P<rest>[^\s'\"]*)")
+"""To the last @: a password that was not quoted as it should be may hold any sign."""
 _SCHEME = re.compile(r"\b((?:bearer|basic)[\s:=]+)[^\s'\",]+", re.IGNORECASE)
 _NAMED = re.compile(
     r"""(?P<name>[A-Za-z0-9_.-]*
@@ -37,7 +40,15 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
         if len(secret) >= _SHORTEST_SECRET:
             text = text.replace(secret, _REMOVED)
     text = _PRIVATE_KEY.sub(_REMOVED, text)
+    text = _END_OF_A_KEY.sub(_REMOVED, text)
+    text = _LOGIN.sub(_without_login, text)
     text = _QUERY.sub(f"?{_REMOVED}", text)
-    text = _PASSWORD.sub(rf"\1{_REMOVED}@", text)
     text = _SCHEME.sub(rf"\1{_REMOVED}", text)
     return _NAMED.sub(rf"\g<name>{_REMOVED}", text)
+
+
+def _without_login(url: re.Match[str]) -> str:
+    """Where a query may have begun before the last @, what follows may belong to it."""
+    if "?" in url["login"]:
+        return f"://{_REMOVED}"
+    return f"://{_REMOVED}@{url['rest']}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from orchestrator.providers.openstack import OpenStackProvider
 from orchestrator.providers.openstack_servers import FleetChoice
 from orchestrator.providers.port import CloudError, CloudErrorKind, Complaint
 from tests.cloud.conftest import CALL_SECONDS, MakeProvider
+from tests.cloud.credentials import limited
 from tests.cloud.loopback.options import MEMBER
 from tests.cloud.running import FLEET, Cloud
 
@@ -66,6 +68,20 @@ def test_a_reader_is_told_at_start_that_it_may_wake_nothing(
     assert refusal.value.kind is CloudErrorKind.AUTH
     assert "permission" in refusal.value.sentence
     assert cloud.status(server) == ("SHELVED_OFFLOADED", None)
+
+
+def test_a_credential_that_may_not_read_what_was_asked_is_refused_at_start(
+    cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request whose answer is lost would never be understood, and no ledger settled."""
+    server = cloud.create("gpu-1")
+    clouds = tmp_path / "clouds.yaml"
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(clouds))
+    rules = [("GET", "/detail"), ("GET", f"/{server}"), ("POST", f"/{server}/action")]
+    with limited(cloud, "half", rules, clouds):
+        provider = OpenStackProvider("half", FleetChoice(("gpu-1",)), CALL_SECONDS)
+        [complaint] = provider.check()
+    assert (complaint.blocking, "os-instance-actions" in complaint.sentence) == (True, True)
 
 
 def test_servers_that_are_not_there_or_not_one_are_named(

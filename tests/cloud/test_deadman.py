@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from keystoneauth1.exceptions import ClientException
 from openstack.exceptions import HttpException
-from openstack.identity.v3._proxy import Proxy
 
 from gpu_node.contracts.pulse import HOLD_METADATA, NODE_METADATA
 from gpu_node.contracts.watch import Instant
@@ -22,8 +21,8 @@ from orchestrator.deadman.facts import RedisFacts, ServerFacts
 from orchestrator.deadman.run import Switch
 from orchestrator.deadman.tags import Tag, tag_server
 from orchestrator.deadman.verdict import Rules
+from tests.cloud.credentials import limited
 from tests.cloud.loopback.knobs import ApiFault
-from tests.cloud.loopback.options import application, clouds_yaml
 from tests.cloud.running import FLEET, TAG, Cloud, wait_for
 
 pytestmark = pytest.mark.cloud
@@ -203,23 +202,11 @@ RULES = (("GET", ""), ("GET", "/os-instance-actions"), ("POST", "/action"))
 def restricted(cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A server that is awake, and in clouds.yaml the entry `guard`, limited to that server."""
     server = cloud.create("gpu-1", asleep=False)
-    identity, me = cloud.admin.identity, str(cloud.admin.current_user_id)
-    assert isinstance(identity, Proxy)
-    made = identity.create_application_credential(
-        me,
-        "guard-of-gpu-1",
-        roles=[{"name": "member"}],
-        access_rules=[
-            {"service": "compute", "method": method, "path": f"/v2.1/servers/{server}{end}"}
-            for method, end in RULES
-        ],
-    )
     clouds = tmp_path / "clouds.yaml"
-    entry = application(cloud.options, made.id, made.secret)
-    clouds.write_text(clouds_yaml({"guard": entry}), encoding="utf-8")
     monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(clouds))
-    yield server
-    identity.delete_application_credential(me, made.id)
+    rules = [(method, f"/{server}{end}") for method, end in RULES]
+    with limited(cloud, "guard", rules, clouds):
+        yield server
 
 
 def test_three_access_rules_are_enough_and_reach_no_other_server(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -121,6 +122,41 @@ def test_three_access_rules_of_its_own_server_are_enough(nova: Nova, tmp_path: P
     assert server.status == "SHELVED_OFFLOADED"
 
 
+def test_its_memory_may_lie_where_the_worker_has_no_say(nova: Nova, tmp_path: Path) -> None:
+    state = tmp_path / "guard" / "memory.json"
+    done = run(nova.boot("gpu-1"), tmp_path, GUARD_STATE=str(state))
+    assert done.returncode == 0, done.stderr
+    assert state.exists()
+    assert not (tmp_path / "work").exists()
+    done = run(nova.boot("gpu-1"), tmp_path, GUARD_STATE="/proc/no/where")
+    assert done.returncode == 1
+    assert "GUARD_STATE cannot be used" in done.stderr
+
+
+def test_the_workers_group_may_read_what_the_guard_needs_and_nothing_else(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        lock = WorkFolder(tmp_path / "work", 1 << 30).hold()
+        nobody = f"redis://127.0.0.1:{free_port()}/0"
+        PulseWriter(
+            "gpu-1", "boot-id-1", nobody, tmp_path / "work", lambda: Occupation(False)
+        ).beat()
+    finally:
+        os.umask(before)
+    lock.close()
+
+    def mode(name: str) -> str:
+        return stat.filemode((tmp_path / "work" / name).stat().st_mode)
+
+    assert {name: mode(name) for name in (".", "jobs", "trash", "run")} == {
+        ".": "drwx--x---",
+        "jobs": "drwx------",
+        "trash": "drwx------",
+        "run": "drwxr-x---",
+    }
+    assert {mode("lock"), mode("run/pulse.json")} == {"-rw-r--r--"}
+
+
 def test_a_main_server_that_answers_keeps_it_awake(nova: Nova, tmp_path: Path) -> None:
     server = nova.boot("gpu-1")
     gone_for(600, tmp_path)
@@ -164,6 +200,18 @@ def test_a_person_who_keeps_it_awake_is_honoured(nova: Nova, tmp_path: Path, who
     assert done.returncode == 0, done.stderr
     assert "a person keeps it awake" in done.stderr
     assert nova.posts() == []
+
+
+@pytest.mark.parametrize("released", ["", "  "])
+def test_a_hold_that_was_released_leaves_an_empty_word_and_is_none(
+    nova: Nova, tmp_path: Path, released: str
+) -> None:
+    server = nova.boot("gpu-1")
+    server.metadata[HOLD_METADATA] = released
+    gone_for(600, tmp_path)
+    done = run(server, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert len(nova.posts()) == 1
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from gpu_node.contracts.pulse import NodePulse
 from gpu_node.contracts.watch import Instant
 from gpu_node.guard.verdict import (
+    GRACE_SECONDS,
     Memory,
     OwnServer,
     Sight,
@@ -96,10 +97,19 @@ def test_a_new_boot_begins_anew() -> None:
     assert watch.look(GONE)
 
 
-def test_never_while_a_job_runs_however_long() -> None:
+def test_a_job_keeps_it_awake_until_an_hour_beyond_the_maximum() -> None:
+    """Without a main server it may never end: its inputs do not come, nobody takes its failure."""
     watch = Watch()
-    assert not any(watch.look(working(n, busy=True)) for n in range(3000))
-    assert watch.look(working(3000))
+    looks = [watch.look(working(n, busy=True)) for n in range(13 * 60 + 1)]
+    assert looks.index(True) == 13 * 60
+    assert "a job runs" in watch.verdicts[-2].why
+    assert watch.verdicts[-1].why.endswith("awake for 13.0 h")
+
+
+def test_a_job_that_ends_leaves_it_without_one() -> None:
+    watch = Watch()
+    assert not any(watch.look(working(n, busy=True)) for n in range(300))
+    assert watch.look(working(300))
 
 
 def test_a_result_that_only_waits_for_the_site_does_not_keep_it_awake() -> None:
@@ -130,6 +140,7 @@ def test_a_worker_that_lives_and_says_nothing_leaves_only_the_uptime(silent: Sig
 def test_the_uptime_alone_is_no_reason_while_the_main_server_is_there() -> None:
     watch = Watch(seconds=40 * 3600.0)
     assert not any(watch.look(replace(HERE, worker=True)) for _ in range(100))
+    assert not any(watch.look(replace(working(n, busy=True), site=True)) for n in range(100))
 
 
 sights = st.builds(
@@ -168,7 +179,8 @@ def test_whatever_happens_it_sleeps_only_without_a_main_server_and_a_job(
             assert asked_at - here_at >= 1800.0
             said = sight.pulse
             alive = sight.worker and said is not None and said.beat > 2
-            assert not (alive and said is not None and said.busy and not said.kept)
+            at_work = alive and said is not None and said.busy and not said.kept
+            assert not at_work or asked_at > MAX_UPTIME + GRACE_SECONDS
             watch.seconds += step - 60.0
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from gpu_node.guard.sight import read_pulse
 from tests.gpu_node.worker.conftest import StartWorker
 from tests.gpu_node.worker.counting import Text, words
 from tests.gpu_node.worker.processes import WorkerProcess, wait_for
 from tests.support.node_api import Site
-from tests.support.redis import RedisServer, redis_server
+from tests.support.redis import RedisServer, free_port, redis_server
 
 LEASE = 1.0
 
@@ -79,3 +80,44 @@ def test_redis_under_a_running_job(
         assert worker.survivors() == []
     finally:
         worker.clear()
+
+
+def test_redis_away_at_the_start(site: Site, tmp_path: Path, text: Text) -> None:
+    """It beats and shows a pulse, so nobody takes it for dead; work begins once there is Redis."""
+    with redis_server() as redis:
+        redis.kill()
+        job = text.submit(site)
+        worker = WorkerProcess(site, redis, tmp_path / "node")
+        try:
+            worker.start()
+            wait_for(lambda: len(site.beats) > 1 and site.beats[-1].state == "ready")
+            said = read_pulse(worker.work)
+            assert said is not None
+            assert said.shows_no_job
+            wait_for(lambda: beat_of(worker) > said.beat)
+            assert {beat.boot_id for beat in site.beats} == {said.boot_id}
+            assert job.state == "queued"
+            redis.start()
+            text.open_gate()
+            wait_for(lambda: job.state == "succeeded", within=90.0)
+            assert worker.terminate() < 40
+        finally:
+            worker.clear()
+
+
+def test_a_worker_that_never_saw_redis_can_be_stopped(site: Site, tmp_path: Path) -> None:
+    worker = WorkerProcess(site, RedisServer(tmp_path, free_port()), tmp_path / "node")
+    try:
+        worker.start()
+        wait_for(lambda: len(site.beats) > 1)
+        assert worker.terminate() < 50
+        assert worker.survivors() == []
+        wait_for(lambda: site.beats[-1].state == "stopped")
+    finally:
+        worker.clear()
+
+
+def beat_of(worker: WorkerProcess) -> int:
+    said = read_pulse(worker.work)
+    assert said is not None
+    return said.beat

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +18,7 @@ from gpu_node.kinds.kind import Kind
 from gpu_node.worker import beats as module
 from gpu_node.worker.beats import Beats, Bells, Situation, examine, should_ring
 from gpu_node.worker.board import Board
+from tests.gpu_node.worker.processes import wait_for
 from tests.support.count_kind import COUNT, open_count
 from tests.support.faults import Fault
 from tests.support.faults import Kind as FaultKind
@@ -53,11 +56,13 @@ class Worker:
     rings: int = 0
     leaves: int = 0
     broker: bool = True
+    pulses: list[tuple[bool, bool]] = field(default_factory=list)
+    """Each with whether it was busy, and whether it had to be seen at once."""
 
     def __post_init__(self) -> None:
         bells = Bells(ring=self._ring, leave=self._leave, results=lambda: self.results)
         client = NodeClient(self.site.url, self.site.token)
-        self.beats = Beats(client, "0123456789", self.kinds, self.board, bells)
+        self.beats = Beats(client, "0123456789", self.kinds, self.board, bells, self._pulse)
 
     def turn(self) -> None:
         self.beats.turn()
@@ -66,6 +71,9 @@ class Worker:
     def said(self) -> tuple[str, str]:
         last = self.site.beats[-1]
         return last.state, last.sentence
+
+    def _pulse(self, at_once: bool) -> None:
+        self.pulses.append((self.board.busy, at_once))
 
     def _ring(self) -> None:
         if not self.broker:
@@ -205,3 +213,60 @@ def test_the_server_says_how_often(site: Site) -> None:
         site.heartbeat = wish
         worker.turn()
         assert worker.beats._every == every
+
+
+@pytest.fixture
+def resting(site: Site) -> Iterator[Worker]:
+    """It has beaten once, and the next time is a minute away."""
+    site.heartbeat = 60.0
+    worker = Worker(site)
+    worker.beats.start()
+    wait_for(lambda: worker.rings)
+    wait_for(lambda: worker.beats._every == 60.0)
+    time.sleep(0.3)
+    yield worker
+    worker.beats.say_stopped()
+
+
+def test_work_that_begins_or_ends_is_in_the_pulse_at_once(resting: Worker) -> None:
+    worker = resting
+    pulses, beats = len(worker.pulses), len(worker.site.beats)
+    worker.board.begin()
+    assert worker.board.wait_until_shown(5.0)
+    assert worker.pulses[pulses:] == [(True, True)]
+    worker.board.end()
+    wait_for(lambda: worker.pulses[pulses:] == [(True, True), (False, False)])
+    assert len(worker.site.beats) == beats, "heartbeats keep their pace"
+
+
+def test_it_is_seen_again_each_time_and_in_another_process_too(resting: Worker) -> None:
+    worker = resting
+    for _ in range(3):
+        child = os.fork()
+        if child == 0:
+            worker.board.begin()
+            shown = worker.board.wait_until_shown(5.0)
+            worker.board.end()
+            os._exit(0 if shown else 1)
+        assert os.waitpid(child, 0)[1] == 0
+    assert worker.pulses.count((True, True)) == 3
+
+
+def test_nobody_waits_for_a_pulse_that_does_not_come() -> None:
+    board = Board()
+    board.begin()
+    began = time.monotonic()
+    assert not board.wait_until_shown(0.2)
+    assert 0.1 < time.monotonic() - began < 2.0
+    board.stop()
+    assert not board.wait_until_shown(60.0)
+
+
+def test_a_bell_is_rung_again_when_the_broker_is_back(site: Site) -> None:
+    worker = Worker(site)
+    worker.turn()
+    worker.turn()
+    assert worker.rings == 1
+    worker.beats.ring_again()
+    worker.turn()
+    assert worker.rings == 2

@@ -127,6 +127,43 @@ def test_a_dead_path_to_redis_costs_little_and_is_then_left_alone(
     assert kept.beat == 1
 
 
+def test_what_cannot_wait_is_tried_although_redis_did_not_answer_a_moment_ago(
+    tmp_path: Path,
+) -> None:
+    with redis_server() as own:
+        pulse = writer(own.url, tmp_path)
+        own.kill()
+        pulse.beat()
+        own.start()
+        pulse.beat()
+        assert in_redis(own.url, "gpu-1") is None
+        pulse.beat(at_once=True)
+        assert in_redis(own.url, "gpu-1") is not None
+
+
+def test_the_pulse_is_busy_before_a_job_is_asked_for(
+    site: Site, redis: RedisServer, start_worker: StartWorker, tmp_path: Path
+) -> None:
+    worker = start_worker()
+    worker.started()
+    site.orders_claims = False
+    site.heartbeat = 60.0
+    beats = len(site.beats)
+    wait_for(lambda: len(site.beats) > beats)
+    wait_for(lambda: shown(worker, redis) == [(False, None, False)] * 2)
+    at_claim: list[list[tuple[bool, str | None, bool]]] = []
+
+    def look(request: str) -> None:
+        if request.endswith("/claim"):
+            at_claim.append(shown(worker, redis))
+
+    site.on_request = look
+    Text(tmp_path / "text", ["one of two"]).submit(site)
+    worker.ring()
+    wait_for(lambda: at_claim)
+    assert at_claim[0] == [(True, None, False)] * 2
+
+
 def test_redis_is_told_again_when_it_is_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

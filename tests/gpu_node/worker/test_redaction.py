@@ -19,6 +19,11 @@ SIGNED = "https://site.example/blobs/ab12?u=r&n=5&e=1&s=0badcafe"
         f"{SIGNED.removeprefix('https://site.example')} (Caused by ReadTimeoutError)",
         f"Failed to parse headers (url={SIGNED}): oops",
         "redis://user:0badcafe@10.0.0.1:6379/0 refused",
+        "rediss://gpu-1:pa@0badcafe@host/0 refused",
+        "redis://gpu-1:ab/0badcafe@host refused",
+        "redis://gpu-1:0badcafe?x=y@host refused",
+        "redis://gpu-1:ab?x=0badcafe@host/0?ssl=1 refused",
+        "https://site.example/blobs/ab12?u=r@b&s=0badcafe",
         "{'Authorization': 'Bearer 0badcafe'}",
         "authorization: bearer 0badcafe",
     ],
@@ -33,6 +38,9 @@ def test_what_helps_is_left() -> None:
         "GET https://site.example/blobs/ab12?(removed) failed"
     )
     assert redact("Why? Because x=1.") == "Why? Because x=1."
+    assert redact("redis://gpu-1:0badcafe@host/0 of ops@site.example") == (
+        "redis://(removed)@host/0 of ops@site.example"
+    )
 
 
 def test_known_secrets_are_taken_out_wherever_they_are() -> None:

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from gpu_node.contracts.settings import SettingError, load
+from gpu_node.guard.settings import GuardSettings
 from gpu_node.worker.celery_app import celery_settings
+from gpu_node.worker.pulse import Occupation, PulseWriter
 from gpu_node.worker.settings import NodeSettings
 from tests.gpu_node.worker.processes import ROOT
 
@@ -51,6 +53,7 @@ def test_good_settings() -> None:
         ("SITE_URL", "site.example"),
         ("SITE_URL", "file:///etc"),
         ("REDIS_URL", "amqp://redis.example"),
+        ("REDIS_URL", "rediss:///0"),
         ("NODE_WORK_MAX_BYTES", "77"),
     ],
 )
@@ -58,6 +61,42 @@ def test_a_wrong_setting_is_named_and_not_echoed(name: str, value: str) -> None:
     with pytest.raises(SettingError, match=name) as wrong:
         load(NodeSettings, {**GOOD, name: value})
     assert value not in str(wrong.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://gpu-1:s3cr/et@redis.example:6379/0",
+        "redis://gpu-1:7/s3cret@redis.example",
+        "redis://gpu-1:7#s3cret@redis.example",
+        "redis://gpu-1:7?s3cret@redis.example",
+        "redis://gpu-1:s3cr#et@redis.example",
+        "redis://gpu-1:s3[cret@redis.example",
+        "redis://redis.example:s3cret/0",
+        "redis://gpu-1:s3cret@redis.example/zero",
+    ],
+)
+def test_a_redis_url_that_cannot_be_read_is_refused_without_a_piece_of_it(url: str) -> None:
+    for model, more in ((NodeSettings, {}), (GuardSettings, {"GUARD_CLOUD": "guard"})):
+        with pytest.raises(SettingError, match="REDIS_URL is wrong") as wrong:
+            load(model, {**GOOD, **more, "REDIS_URL": url})
+        assert "%XX for every special character" in str(wrong.value)
+        for piece in ("s3", "cr", "zero", "gpu-1", "redis.example"):
+            assert piece not in str(wrong.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://redis.example",
+        "redis://redis.example:6379/",
+        "rediss://gpu-1:pa@ss%2Fword@redis.example/0?ssl_cert_reqs=required",
+        "redis://:word@[::1]:6379/0",
+    ],
+)
+def test_a_redis_url_that_can_be_read_is_taken(url: str, tmp_path: Path) -> None:
+    taken = load(NodeSettings, {**GOOD, "REDIS_URL": url}).redis_url.get_secret_value()
+    PulseWriter("gpu-1", "0123456789abcdef", taken, tmp_path, lambda: Occupation(busy=False))
 
 
 def test_the_doorbell_is_json_acknowledged_early_and_the_nodes_own() -> None:

@@ -265,12 +265,17 @@ def _handler(nova: Nova) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
+    """Connections that nobody has taken yet; the library's five are fewer than come at once."""
+
+
 @contextmanager
 def nova_cloud() -> Iterator[Nova]:
     """A cloud without servers, on a free port."""
     nova = Nova()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(nova))
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), _handler(nova))
     nova.port = server.server_address[1]
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:

@@ -41,6 +41,8 @@ EVENTS = (
     "unlock",
     "cloud clock lies",
     "cloud clock is right",
+    "list away",
+    "list back",
     "machine reboots",
     "memory lost",
 )
@@ -72,6 +74,7 @@ class World:
     server: ServerFacts = SERVER
     woken_at: float = 50_000.0
     cloud_clock: bool = True
+    list_comes: bool = True
     memory: Memory | None = None
     verdicts: list[Verdict] = field(default_factory=list)
 
@@ -119,6 +122,8 @@ class World:
                 self.server = replace(self.server, locked=what == "lock")
             case "cloud clock lies" | "cloud clock is right":
                 self.cloud_clock = what.endswith("right")
+            case "list away" | "list back":
+                self.list_comes = what.endswith("back")
             case "machine reboots":
                 self.boots += 1
                 self.booted_at = self.time
@@ -138,7 +143,8 @@ class World:
 
     def look(self) -> Verdict:
         ago = self.time - self.woken_at if self.cloud_clock else None
-        self.server = replace(self.server, wake=Wake("req-1", ago))
+        wake = Wake("req-1", ago) if self.list_comes else None
+        self.server = replace(self.server, wake=wake)
         now = Instant(f"boot-{self.boots}", self.time - self.booted_at)
         found = look([self.server], self.redis(), self.memory, now, RULES)
         self.memory = found.memory
@@ -184,6 +190,7 @@ def test_it_shelves_only_what_it_may(
 def check_that_it_may(world: World) -> None:
     assert not world.server.held
     assert world.server.locked is False
+    assert world.list_comes
     if world.time - world.woken_at > LONGEST:
         event("for its uptime")
         return
@@ -210,6 +217,7 @@ def test_an_abandoned_server_is_shelved_after_any_past(
             world.look()
     for what in ("redis back", "joined", "node lives", "controller lives", "release", "unlock"):
         world.happen(what)
+    world.happen("list back")
     world.pass_time(60.0)
     world.look()
     world.happen("controller dies")

@@ -6,6 +6,8 @@ Its clock is the test's; Redis's own age is taken to have passed with it.
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -18,6 +20,7 @@ from gpu_node.contracts.pulse import HOLD_METADATA, NODE_METADATA, NodePulse, no
 from gpu_node.contracts.watch import Instant, read_memory
 from orchestrator import pulse
 from orchestrator.deadman import cloud as cloud_module
+from orchestrator.deadman.__main__ import _LONGEST_SECONDS
 from orchestrator.deadman.cloud import Cloud, open_cloud
 from orchestrator.deadman.facts import RedisFacts
 from orchestrator.deadman.memory import Memory
@@ -239,6 +242,51 @@ def test_a_cloud_that_does_not_answer_is_given_up(
         assert not watched.look()
 
 
+def hang_lists(desk: Desk, servers: Iterable[FakeServer]) -> None:
+    for one in servers:
+        desk.nova.misbehaviour["GET", f"{one.id}/os-instance-actions"] = Misbehaviour.HANG
+
+
+def test_lists_that_hang_keep_nobody_elses_from_being_read(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cloud_module, "_TIMEOUT", 1.0)
+    desk.cloud = open_cloud("guard", Tag("dubfleet", "1"))
+    servers = [desk.nova.boot(f"gpu-{number}", awake_for=LONG) for number in range(20)]
+    hang_lists(desk, servers[:12])
+    desk.state.parent.mkdir()
+    began = time.monotonic()
+    assert not desk.look(), "a person has to look at it"
+    assert time.monotonic() - began < 10.0, "they were waited for one after the other"
+    assert [one.status for one in servers] == ["ACTIVE"] * 12 + ["SHELVED_OFFLOADED"] * 8
+
+
+def test_all_lists_together_have_one_deadline(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(cloud_module, "_LISTS_SECONDS", 1.0)
+    monkeypatch.setattr(cloud_module, "_TIMEOUT", 5.0)
+    desk.cloud = open_cloud("guard", Tag("dubfleet", "1"))
+    servers = [desk.nova.boot(f"gpu-{number}", awake_for=LONG) for number in range(20)]
+    hang_lists(desk, servers)
+    desk.state.parent.mkdir()
+    desk.cloud.connection.compute.get("/servers/detail")  # what the SDK has to find out first
+    began = time.monotonic()
+    assert not desk.look(), "a person has to look at it"
+    assert time.monotonic() - began < 4.0
+    assert "20 lists of actions did not come in time" in caplog.text
+    assert read_memory(Memory, desk.state) is not None
+    desk.nova.over.set()
+    for thread in threading.enumerate():
+        if thread.name.startswith("actions"):
+            thread.join(10)
+
+
+def test_all_that_hang_for_as_long_as_the_sdk_waits_leave_time_for_the_rest() -> None:
+    """Of the alarm: the servers, Redis and the requests come before and after the lists."""
+    assert cloud_module._LISTS_SECONDS + cloud_module._TIMEOUT <= _LONGEST_SECONDS / 2
+
+
 def test_a_cloud_that_is_away_for_a_moment_does_not_end_the_watch(watched: Desk) -> None:
     watched.pass_minutes(20)
     watched.nova.misbehaviour["GET", "/detail"] = Misbehaviour.BREAK
@@ -252,6 +300,24 @@ def test_nothing_is_asked_when_the_actions_cannot_be_read(watched: Desk) -> None
     watched.nova.misbehaviour["GET", "/os-instance-actions"] = Misbehaviour.BREAK
     assert watched.pass_minutes(40) == 0
     assert not watched.look()
+
+
+def test_an_emptied_redis_is_told_of_when_nobody_writes_to_it_again(watched: Desk) -> None:
+    watched.client.flushall()
+    watched.pass_minutes(20)
+    assert watched.look()
+    watched.pass_minutes(15)
+    assert not watched.look(), "a person has to look at it"
+    assert watched.nova.posts() == []
+
+
+def test_a_list_of_actions_that_fails_now_and_then_does_not_end_the_watch(watched: Desk) -> None:
+    watched.pass_minutes(20)
+    watched.nova.misbehaviour["GET", "/os-instance-actions"] = Misbehaviour.BREAK
+    watched.pass_minutes(1)
+    watched.nova.misbehaviour.clear()
+    assert watched.pass_minutes(8) == 0
+    assert watched.pass_minutes(1) == 1
 
 
 def lock(server: FakeServer) -> None:
@@ -305,6 +371,18 @@ def test_also_when_it_was_done_a_moment_before_the_request(desk: Desk, act: obje
         now=lambda: Instant("boot", desk.seconds),
     ).look()
     assert desk.nova.posts() == []
+
+
+@pytest.mark.parametrize("released", ["", "  "])
+def test_a_hold_that_was_released_leaves_an_empty_word_and_is_none(
+    desk: Desk, released: str
+) -> None:
+    server = desk.nova.boot("gpu-1", awake_for=LONG)
+    server.metadata[HOLD_METADATA] = "an operator"
+    desk.state.parent.mkdir()
+    assert desk.pass_minutes(1) == 0
+    server.metadata[HOLD_METADATA] = released
+    assert desk.pass_minutes(1) == 1
 
 
 @pytest.mark.parametrize("skew", [timedelta(hours=20), timedelta(hours=-20)])

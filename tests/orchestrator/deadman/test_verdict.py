@@ -69,6 +69,16 @@ def test_a_job_keeps_it_awake_without_a_controller_and_somebody_is_told() -> Non
     assert "job" in watch.verdicts[-1].why
 
 
+def test_a_result_that_only_waits_for_the_site_does_not_keep_it_awake() -> None:
+    def said(minute: int) -> RedisFacts:
+        done = node_pulse(minute, job="job-1").model_copy(update={"kept": True})
+        return redis(1, done)
+
+    watch = Watch(said)
+    assert watch.look_for(30) == [Decision.LEAVE] * 30
+    assert watch.look().decision is Decision.SHELVE
+
+
 def test_thirty_minutes_begin_anew_when_a_job_ends() -> None:
     watch = Watch(lambda m: redis(1, node_pulse(m, job="job-1" if m == 20 else None)))
     assert set(watch.look_for(51)) == {Decision.LEAVE}
@@ -106,6 +116,36 @@ def test_only_the_uptime_counts_when_redis_does_not(unknown: Said) -> None:
     assert set(watch.look_for(120)) == {Decision.LEAVE}
     watch.server = awake_for(13.1)
     assert watch.look().decision is Decision.SHELVE
+
+
+@pytest.mark.parametrize(
+    "unknown",
+    [
+        pytest.param(lambda _: redis(None, None), id="emptied"),
+        pytest.param(lambda m: redis(None, node_pulse(m)), id="emptied, and the node came back"),
+        pytest.param(lambda m: redis(1, node_pulse(m), run_id=""), id="no word of its start"),
+    ],
+)
+def test_somebody_is_told_when_redis_knows_of_no_controller_for_long(unknown: Said) -> None:
+    watch = Watch(lambda m: unknown(m) if m >= 10 else abandoned(m))
+    assert set(watch.look_for(200)) == {Decision.LEAVE}
+    assert [one.alarm for one in watch.verdicts].index(True) == 40
+    assert all(one.alarm for one in watch.verdicts[40:])
+
+
+def test_looks_that_were_not_taken_do_not_silence_it() -> None:
+    watch = Watch(lambda _: redis(None, None))
+    watch.look_for(20)
+    watch.minute += 15
+    assert watch.look().alarm
+
+
+def test_a_controller_that_is_back_ends_the_alarm() -> None:
+    watch = Watch(lambda m: redis(m, node_pulse(m)) if m >= 60 else redis(None, None))
+    watch.look_for(60)
+    assert watch.verdicts[-1].alarm
+    watch.look_for(30)
+    assert not any(one.alarm for one in watch.verdicts[60:])
 
 
 @pytest.mark.parametrize(
@@ -162,6 +202,71 @@ def test_its_own_watch_tells_the_uptime_when_the_clouds_clock_cannot_be_believed
     watch = Watch(lambda m: redis(m, node_pulse(m, job="job-1")), server)
     assert set(watch.look_for(13 * 60 + 1)) == {Decision.LEAVE}
     assert watch.look().decision is Decision.SHELVE
+
+
+def unreadable(server: ServerFacts = SERVER) -> ServerFacts:
+    """Its list of actions did not come."""
+    return replace(server, wake=None)
+
+
+def test_a_list_that_cannot_be_read_now_and_then_does_not_end_the_watch() -> None:
+    watch = Watch(abandoned)
+    for minute in range(30):
+        watch.server = unreadable() if minute % 7 == 3 else SERVER
+        assert watch.look().decision is Decision.LEAVE
+    watch.server = SERVER
+    assert watch.look().decision is Decision.SHELVE
+
+
+def test_its_own_account_of_the_uptime_outlives_a_list_that_cannot_be_read() -> None:
+    assert SERVER.wake is not None
+    server = replace(SERVER, wake=replace(SERVER.wake, seconds_ago=None))
+    watch = Watch(lambda m: redis(m, node_pulse(m, job="job-1")), server)
+    for minute in range(13 * 60 + 1):
+        watch.server = unreadable() if minute % 60 == 30 else server
+        assert watch.look().decision is Decision.LEAVE
+    assert watch.look().decision is Decision.SHELVE
+
+
+def test_nothing_is_asked_while_the_list_cannot_be_read_and_somebody_is_told() -> None:
+    watch = Watch(abandoned)
+    watch.look_for(30)
+    watch.server = unreadable()
+    found = watch.look()
+    assert (found.decision, found.alarm) == (Decision.LEAVE, True)
+    watch.server = SERVER
+    assert watch.look().decision is Decision.SHELVE
+
+
+def test_a_request_is_remembered_while_the_list_cannot_be_read() -> None:
+    watch = Watch(lambda m: redis(m, node_pulse(m)), awake_for(20))
+    assert watch.look().decision is Decision.SHELVE
+    watch.memory = asked(watch.memory, 0)
+    watch.server = unreadable()
+    watch.look()
+    watch.server = awake_for(20)
+    assert watch.look().decision is Decision.WAIT
+
+
+def test_a_waking_that_nobody_saw_begins_anew() -> None:
+    """It slept and was woken while the list could not be read."""
+    assert SERVER.wake is not None
+    watch = Watch(abandoned)
+    watch.look_for(29)
+    watch.server = unreadable()
+    watch.look()
+    watch.server = replace(SERVER, wake=replace(SERVER.wake, request_id="req-2"))
+    assert set(watch.look_for(30)) == {Decision.LEAVE}
+    assert watch.look().decision is Decision.SHELVE
+
+
+def test_what_is_known_of_a_server_that_sleeps_meanwhile_is_forgotten() -> None:
+    watch = Watch(abandoned)
+    watch.look_for(5)
+    watch.server = replace(unreadable(), status="SHELVED_OFFLOADED")
+    watch.look()
+    assert watch.memory is not None
+    assert watch.memory.servers == {}
 
 
 def test_another_waking_is_another_uptime() -> None:

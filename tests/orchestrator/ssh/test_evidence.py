@@ -35,6 +35,11 @@ def test_a_node_without_an_address_is_not_asked(desk: Desk) -> None:
     [
         "GET https://site.test/blobs/ab12?u=r&n=5&e=1&s=0badcafe 403",
         "redis://gpu-1:0badcafe@10.0.0.1:6379/0 refused",
+        "rediss://gpu-1:pa@0badcafe@host/0 refused",
+        "redis://gpu-1:ab/0badcafe@host refused",
+        "redis://gpu-1:0badcafe?x=y@host refused",
+        "redis://gpu-1:ab?x=0badcafe@host/0?ssl=1 refused",
+        "https://site.test/blobs/ab12?u=r@b&s=0badcafe",
         "Authorization: Bearer 0badcafe",
         "authorization: basic 0badcafe=",
         'NODE_TOKEN="0badcafe two words"',
@@ -44,6 +49,9 @@ def test_a_node_without_an_address_is_not_asked(desk: Desk) -> None:
         "Set-Cookie: sessionid=0badcafe",
         "-----BEGIN OPENSSH PRIVATE KEY-----\n0badcafe\n-----END OPENSSH PRIVATE KEY-----",
         "-----BEGIN RSA PRIVATE KEY-----\n0badcafe\n(cut off",
+        "b3BlbnNzaC\n0badcafe\n-----END OPENSSH PRIVATE KEY-----\n12:00 gpu-1 sshd: loaded",
+        "0badcafe\n-----END PRIVATE KEY-----\n-----BEGIN PRIVATE KEY-----\n0badcafe\n"
+        "-----END PRIVATE KEY-----\n",
     ],
 )
 def test_secrets_are_taken_out(text: str) -> None:
@@ -53,6 +61,8 @@ def test_secrets_are_taken_out(text: str) -> None:
 def test_what_helps_is_left() -> None:
     said = "12:00:01 gpu-1 worker[7]: job 5f3a failed: CUDA out of memory (tried 2.1 GiB)\n\tat x"
     assert redact(said) == said
+    cut = f"0badcafe\n-----END RSA PRIVATE KEY-----\n{said}"
+    assert redact(cut) == f"(removed)\n{said}"
 
 
 @given(st.text(), st.lists(st.text(min_size=8), max_size=3))
