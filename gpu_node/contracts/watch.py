@@ -6,10 +6,12 @@ goes on from what this one has written down.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import fcntl
 import logging
 import os
+import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,6 +35,9 @@ RETRY_SECONDS = 300.0
 
 SHELVABLE = frozenset({"ACTIVE", "SHUTOFF", "PAUSED", "SUSPENDED"})
 """Statuses from which Nova takes a request to shelve."""
+
+LOOK_SECONDS = 240
+"""Whatever hangs, the kernel ends the look then, and the timer begins the next one."""
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -65,6 +70,19 @@ class WatchMemory(Document):
 
 class Busy(Exception):
     """Another look is being taken."""
+
+
+def begin_look(program: str, description: str) -> bool:
+    """What every guard's program begins with. Returns whether it is to ask for nothing."""
+    parser = argparse.ArgumentParser(prog=f"python -m {program}", description=description)
+    parser.add_argument(
+        "--dry-run", action="store_true", help="watch and say what would be done, ask for nothing"
+    )
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    signal.alarm(LOOK_SECONDS)
+    dry: bool = arguments.dry_run
+    return dry
 
 
 def instant() -> Instant:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 import os
-import signal
 import sys
 
 from gpu_node.contracts.settings import SettingError, load
-from gpu_node.contracts.watch import Busy, alone, instant
+from gpu_node.contracts.watch import Busy, alone, begin_look, instant
 from gpu_node.guard.cloud import Cloud, open_cloud, own_server_id
 from gpu_node.guard.run import Guard
 from gpu_node.guard.settings import GuardSettings
@@ -18,22 +16,13 @@ from gpu_node.guard.verdict import Sight
 
 log = logging.getLogger("gpu_node.guard")
 
-_LONGEST_SECONDS = 240
-"""Whatever hangs, the kernel ends the look then, and the timer begins the next one."""
-
 
 def main() -> int:
     """The exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m gpu_node.guard",
-        description="Puts this node's server to sleep when the main server is gone for good.",
+    dry = begin_look(
+        "gpu_node.guard",
+        "Puts this node's server to sleep when the main server is gone for good.",
     )
-    parser.add_argument(
-        "--dry-run", action="store_true", help="watch and say what would be done, ask for nothing"
-    )
-    arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
-    signal.alarm(_LONGEST_SECONDS)
     try:
         settings = load(GuardSettings, os.environ)
     except SettingError as error:
@@ -41,7 +30,7 @@ def main() -> int:
         return 1
     try:
         with alone(settings.state):
-            return 0 if _guard(settings, dry=arguments.dry_run).look() else 1
+            return 0 if _guard(settings, dry=dry).look() else 1
     except Busy:
         log.error("another look is being taken")
     except OSError as error:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 import os
-import signal
 import sys
 from collections.abc import Iterable
 
 from gpu_node.contracts.settings import SettingError, load
-from gpu_node.contracts.watch import Busy, alone, instant
+from gpu_node.contracts.watch import Busy, alone, begin_look, instant
 from orchestrator.deadman.cloud import CloudAway, open_cloud
 from orchestrator.deadman.facts import RedisFacts
 from orchestrator.deadman.pulses import read_pulses
@@ -20,22 +18,13 @@ from orchestrator.deadman.verdict import Rules
 
 log = logging.getLogger("orchestrator.deadman")
 
-_LONGEST_SECONDS = 240
-"""Whatever hangs, the kernel ends the look then, and the timer begins the next one."""
-
 
 def main() -> int:
     """The exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m orchestrator.deadman",
-        description="Looks once at the fleet's servers and puts those to sleep that nobody minds.",
+    dry = begin_look(
+        "orchestrator.deadman",
+        "Looks once at the fleet's servers and puts those to sleep that nobody minds.",
     )
-    parser.add_argument(
-        "--dry-run", action="store_true", help="watch and say what would be done, ask for nothing"
-    )
-    arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
-    signal.alarm(_LONGEST_SECONDS)
     try:
         settings = load(DeadmanSettings, os.environ)
     except SettingError as error:
@@ -43,7 +32,7 @@ def main() -> int:
         return 1
     try:
         with alone(settings.deadman_state):
-            return 0 if _switch(settings, dry=arguments.dry_run).look() else 1
+            return 0 if _switch(settings, dry=dry).look() else 1
     except CloudAway as away:
         log.error("the cloud cannot be asked: %s", away)
     except Busy:

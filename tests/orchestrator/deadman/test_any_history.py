@@ -241,6 +241,8 @@ def test_a_verdict_of_sleep_stays_while_nothing_changes(
             world.look()
     if world.look().decision is not Decision.SHELVE:
         return
+    if not world.node_lives and "controller" in world.verdicts[-1].why:
+        return  # its pulse falls silent by and by, and nobody knows then what it is at
     event("asleep")
     for _ in range(10):
         world.pass_time(60.0)

@@ -17,10 +17,9 @@ import pytest
 import redis as redis_client
 
 from gpu_node.contracts.pulse import HOLD_METADATA, NODE_METADATA, NodePulse, node_key
-from gpu_node.contracts.watch import Instant, read_memory
+from gpu_node.contracts.watch import LOOK_SECONDS, Instant, read_memory
 from orchestrator import pulse
 from orchestrator.deadman import cloud as cloud_module
-from orchestrator.deadman.__main__ import _LONGEST_SECONDS
 from orchestrator.deadman.cloud import Cloud, open_cloud
 from orchestrator.deadman.facts import RedisFacts
 from orchestrator.deadman.memory import Memory
@@ -284,7 +283,7 @@ def test_all_lists_together_have_one_deadline(
 
 def test_all_that_hang_for_as_long_as_the_sdk_waits_leave_time_for_the_rest() -> None:
     """Of the alarm: the servers, Redis and the requests come before and after the lists."""
-    assert cloud_module._LISTS_SECONDS + cloud_module._TIMEOUT <= _LONGEST_SECONDS / 2
+    assert cloud_module._LISTS_SECONDS + cloud_module._TIMEOUT <= LOOK_SECONDS / 2
 
 
 def test_a_cloud_that_is_away_for_a_moment_does_not_end_the_watch(watched: Desk) -> None:
