@@ -14,15 +14,8 @@ from hypothesis import strategies as st
 from orchestrator import store
 from orchestrator.memory_store import MemoryStore, Moment
 from orchestrator.models import Attempt, FleetState, Job, LedgerEntry, Node, NodeEvent
-from tests.orchestrator.store.operations import (
-    JOBS,
-    NODES,
-    START,
-    Answers,
-    carry_out,
-    everything,
-    operations,
-)
+from tests.orchestrator.store.carrying_out import Answers, carry_out, everything
+from tests.orchestrator.store.operations import JOBS, NODES, START, operations
 
 
 def _said(steps: list[Any]) -> tuple[list[Any], list[Any]]:
