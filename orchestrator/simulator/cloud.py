@@ -8,9 +8,7 @@ and SHUTOFF after the next power synchronization. What is billed is noted here s
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from enum import StrEnum
+from datetime import datetime, timedelta
 from random import Random
 from typing import Protocol
 
@@ -22,22 +20,9 @@ from orchestrator.providers.port import (
     CloudErrorKind,
     ServerFacts,
 )
+from orchestrator.simulator.rules import Rules
+from orchestrator.simulator.servers import Action, Billed, Fault, Server
 from orchestrator.states import FREE_STATUSES, CloudStatus, OperationKind
-
-
-class Fault(StrEnum):
-    """What can be arranged to go wrong with a server the next time that it could."""
-
-    NO_CAPACITY = "no_capacity"
-    SPAWN_FAILS = "spawn_fails"
-    IMAGE_LOST = "image_lost"
-    UNSHELVE_STUCK = "unshelve_stuck"
-    SHELVE_FAILS = "shelve_fails"
-    OFFLOAD_FAILS = "offload_fails"
-    SLOW_UPLOAD = "slow_upload"
-    NO_WORKER = "no_worker"
-    BROKEN_WORKER = "broken_worker"
-
 
 POWER_SYNC = 900.0
 """Seconds until Nova notices that a guest is off (sync_power_state_interval: 600 and more)."""
@@ -60,67 +45,20 @@ class Times(Protocol):
     def after(self, seconds: float, what: Callable[[], None]) -> None: ...
 
 
-@dataclass(slots=True)
-class Action:
-    request_id: str
-    kind: OperationKind
-    started_at: datetime
-    finished_at: datetime | None = None
-    result: ActionResult | None = None
-    failure: ActionFailure | None = None
-    foreign: bool = False
-    """Asked for by somebody else than the orchestrator."""
-
-    def facts(self, *, whole: bool) -> ActionFacts:
-        failed = self.result is ActionResult.FAILED
-        return ActionFacts(
-            request_id=self.request_id,
-            kind=self.kind,
-            started_at=self.started_at,
-            result=self.result,
-            message="Error" if failed else "",
-            failure=self.failure if whole and failed else None,
-            finished_at=self.finished_at,
-        )
-
-
-@dataclass(slots=True)
-class Billed:
-    """A stretch that the owner is charged for."""
-
-    start: datetime
-    end: datetime | None = None
-    foreign: bool = False
-    """Somebody else than the orchestrator began or ended it."""
-
-
-@dataclass(slots=True)
-class Server:
-    name: str
-    status: CloudStatus = CloudStatus.SHELVED_OFFLOADED
-    task: str | None = None
-    locked: bool = False
-    powered: bool = False
-    faults: list[Fault] = field(default_factory=list)
-    actions: list[Action] = field(default_factory=list)
-    billed: list[Billed] = field(default_factory=list)
-    epoch: int = 0
-    """Grows with everything done to it: what was under way before is void then."""
-    list_read_after: bool = True
-    """Whether its actions were read since the last request was made."""
-
-    def takes(self, fault: Fault) -> bool:
-        if fault not in self.faults:
-            return False
-        self.faults.remove(fault)
-        return True
-
-
 class Cloud:
     """The servers, and what is done to them. `on_power` hears of guests that start and stop."""
 
-    def __init__(self, names: Sequence[str], world: Times) -> None:
-        self.servers = {f"server-{name}": Server(name) for name in names}
+    def __init__(self, names: Sequence[str], world: Times, rules: Rules) -> None:
+        self.servers = {
+            f"server-{name}": Server(name, address=f"10.0.0.{number}" if rules.reachable else "")
+            for number, name in enumerate(names, 1)
+        }
+        self.strangers = [
+            ServerFacts(f"stranger-{number}", name, CloudStatus.ACTIVE, None, locked=False)
+            for number, name in enumerate(rules.strangers)
+        ]
+        """They have the fleet's tag, and are nobody's."""
+        self._clock = timedelta(seconds=round(rules.cloud_clock, 3))
         self.capacity = len(names)
         self.quota = False
         self.on_power: Callable[[Server, bool], None] = lambda _, __: None
@@ -133,11 +71,12 @@ class Cloud:
     # What can be asked
 
     def list(self) -> Sequence[ServerFacts]:
-        return [
+        ours = [
             self._facts(server_id, one)
             for server_id, one in self.servers.items()
             if one.status is not CloudStatus.DELETED
         ]
+        return [*ours, *self.strangers]
 
     def get(self, server_id: str) -> ServerFacts:
         return self._facts(server_id, self._there(server_id))
@@ -145,12 +84,12 @@ class Cloud:
     def actions(self, server_id: str) -> Sequence[ActionFacts]:
         server = self._there(server_id)
         server.list_read_after = True
-        return [action.facts(whole=False) for action in reversed(server.actions)]
+        return [action.facts(self._clock, whole=False) for action in reversed(server.actions)]
 
     def action(self, server_id: str, request_id: str) -> ActionFacts:
         for action in self._there(server_id).actions:
             if action.request_id == request_id:
-                return action.facts(whole=True)
+                return action.facts(self._clock, whole=True)
         raise CloudError(CloudErrorKind.GONE, "There is no such action.")
 
     def unshelve(self, server_id: str) -> str:
@@ -321,7 +260,14 @@ class Cloud:
         return server
 
     def _facts(self, server_id: str, server: Server) -> ServerFacts:
-        return ServerFacts(server_id, server.name, server.status, server.task, server.locked)
+        return ServerFacts(
+            server_id,
+            server.name,
+            server.status,
+            server.task,
+            server.locked,
+            address=server.address,
+        )
 
     def _seconds(self, low: float, high: float) -> float:
         return self._world.rng.uniform(low, high)

@@ -30,6 +30,7 @@ class Line:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._slow_from = self._slow_until = -1.0
 
     def list(self) -> Sequence[ServerFacts]:
         return self._call("list", self._world.cloud.list)
@@ -55,13 +56,14 @@ class Line:
     def _call(self, what: str, effect: Callable[[], _Answer]) -> _Answer:
         world = self._world
         rng, odds = world.rng, world.odds
-        began = world.seconds
+        began = self._began()
         world.call_moment()
         if world.cloud_away:
             raise CloudError(CloudErrorKind.TRANSIENT, "The cloud does not answer.")
-        if rng.random() < odds.cloud_slow:
+        if rng.random() < odds.cloud_slow and began == world.seconds:
             world.saw("call: slow")
             world.stand_still(rng.uniform(0.5, world.rules.call * 0.9))
+            self._slow_from, self._slow_until = began, world.seconds
         if world.seconds - began > world.rules.call:
             # Others stood still meanwhile, and it with them: its caller has given it up.
             raise CloudError(CloudErrorKind.TRANSIENT, "The call took too long.")
@@ -70,9 +72,16 @@ class Line:
             kind = rng.choices(kinds, [weight for _, weight in _REFUSALS])[0]
             world.saw(f"call: {kind} before the effect")
             raise CloudError(kind, f"{what} was refused.")
+        world.asked_at = world.at(began)
         answer = effect()
         world.call_moment()
         if rng.random() < odds.cloud_answer_lost:
             world.saw("call: answer lost")
             raise CloudError(CloudErrorKind.TRANSIENT, "The answer was lost.")
         return answer
+
+    def _began(self) -> float:
+        """Calls that are made together begin together, also with one that is slow."""
+        world = self._world
+        together = world.rules.at_once > 1 and self._slow_until == world.seconds
+        return self._slow_from if together else world.seconds

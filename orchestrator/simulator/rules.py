@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from random import Random
 
 
@@ -25,6 +26,28 @@ class Rules:
     controllers: int = 1
     beats: int = 1
     """How many schedulers there are; one is enough."""
+    adaptive: bool = False
+    """Whether the idle limit is learned."""
+    budget: Decimal = Decimal(0)
+    """For a day; 0: none."""
+    at_once: int = 1
+    """Calls to the cloud that a controller makes together."""
+    kinds_differ: bool = False
+    """Whether some nodes do one kind of job only."""
+    reachable: bool = False
+    """Whether workers can be restarted over SSH."""
+    cloud_clock: float = 0.0
+    """How far the cloud's clock is ahead of ours."""
+    strangers: tuple[str, ...] = ()
+    """Names of servers that have the fleet's tag and that nobody has enrolled."""
+
+    @property
+    def shortest_idle(self) -> float:
+        return _ADAPTIVE[0] if self.adaptive else self.idle
+
+    @property
+    def longest_idle(self) -> float:
+        return _ADAPTIVE[1] if self.adaptive else self.idle
 
     def environment(self) -> dict[str, str]:
         return {
@@ -39,9 +62,15 @@ class Rules:
             "FLEET_CALL_SECONDS": str(self.call),
             "FLEET_MAX_UPTIME_HOURS": str(self.max_uptime / 3600),
             "FLEET_KEEP_WARM": str(self.keep_warm),
+            "FLEET_IDLE_POLICY": "adaptive" if self.adaptive else "fixed",
+            "FLEET_BUDGET_DAY": str(self.budget),
             "FLEET_PRICE_PER_HOUR": "82.76",
             "SITE_URL": "http://site.test",
         }
+
+
+_ADAPTIVE = (120.0, 900.0)
+"""Between these a learned idle limit lies."""
 
 
 @dataclass(slots=True)
@@ -73,11 +102,29 @@ def rules_of(rng: Random) -> Rules:
         tick=rng.choice([10.0, 10.0, 15.0, 20.0]),
         idle=rng.choice([60.0, 90.0, 150.0, 240.0]),
         boot=rng.choice([90.0, 150.0]),
-        max_uptime=43_200.0 if rng.random() < 0.6 else rng.uniform(900.0, 2400.0),
+        max_uptime=_max_uptime(rng),
         nodes=rng.choice([1, 2, 2, 3]),
         controllers=rng.choice([1, 2, 2]),
         beats=rng.choice([1, 1, 1, 2]),
+        keep_warm=rng.choice([0] * 9 + [1]),
+        adaptive=rng.random() < 0.1,
+        budget=Decimal(rng.randint(15, 60)) if rng.random() < 0.15 else Decimal(0),
+        at_once=rng.choice([1, 8]),
+        kinds_differ=rng.random() < 0.3,
+        reachable=rng.random() < 0.5,
+        cloud_clock=rng.choice([0.0, 0.0, rng.uniform(-6.0, 6.0)]),
+        strangers=rng.choice([(), (), (), ("somebody-elses",), _STRANGE]),
     )
+
+
+_STRANGE = ("a", "x" * 120)
+
+
+def _max_uptime(rng: Random) -> float:
+    """Hours mostly; where it is minutes it is reached with jobs under way."""
+    if rng.random() < 0.55:
+        return 43_200.0
+    return rng.uniform(900.0, 2400.0) if rng.random() < 0.5 else rng.uniform(240.0, 600.0)
 
 
 def odds_of(rng: Random) -> Odds:

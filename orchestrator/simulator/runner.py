@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 
 from orchestrator.policy.alerts import AlertKind
 from orchestrator.policy.steps import Why
-from orchestrator.simulator.cloud import Fault
+from orchestrator.simulator.checks.eyes import AWAITED
 from orchestrator.simulator.mutants import MUTANTS, Mutant
 from orchestrator.simulator.processes import Violation
+from orchestrator.simulator.servers import Fault
 from orchestrator.simulator.stores import InDatabase, InMemory, Place
 from orchestrator.simulator.story import LEAST_TICKS, Told, tell
 from orchestrator.states import (
@@ -174,7 +175,7 @@ def possible() -> dict[str, list[str]]:
         ],
         "jobs": sorted(set(moves) - {"job: queued -> failed"}),
         "causes": [f"cause: {cause}" for cause in Cause],
-        "alerts": [f"alert: {kind}" for kind in AlertKind if not kind.startswith("budget")],
+        "alerts": [f"alert: {kind}" for kind in AlertKind],
         "armed": [str(fault) for fault in Fault],
     }
 
@@ -188,7 +189,7 @@ _GATES = (
 
 _DRAIN_REASONS = (
     *(Why.IDLE, Why.PARKED, Why.NOT_RUNNING, Why.BOOT_TIMEOUT, Why.WORKER_SILENT),
-    *(Why.WORKER_BROKEN, Why.MAX_UPTIME, Why.QUARANTINE),
+    *(Why.WORKER_BROKEN, Why.WORKER_DEAF, Why.MAX_UPTIME, Why.QUARANTINE, Why.BUDGET),
 )
 
 _ENDS = (
@@ -198,6 +199,13 @@ _ENDS = (
     *((OperationKind.SHELVE, why) for why in (Why.DONE, Why.OPERATION_FAILED)),
     *((OperationKind.SHELVE, why) for why in (Why.OPERATION_TIMEOUT, Why.NEVER_SENT)),
 )
+
+
+def awaited(seen: Counter[str]) -> Iterator[str]:
+    """Bugs that are known and not mended, and how often they showed."""
+    for bug, sentence in AWAITED.items():
+        if times := seen[f"awaits a mend: {bug}"]:
+            yield f"AWAITS A MEND ({bug}, {times} times): {sentence}"
 
 
 def coverage(seen: Counter[str]) -> Iterator[str]:

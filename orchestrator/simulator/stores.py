@@ -31,8 +31,15 @@ class Place(store.Backend, Protocol):
     def news(self) -> list[Change] | None:
         """What was committed since the last call; None where nobody writes that down."""
 
+    @property
+    def writes_down(self) -> bool:
+        """Whether every change is written down."""
+
     def all(self, model: type[models.Model]) -> Mapping[Any, Row]:
         """Every row of a model by its key, without a statement that anybody would notice."""
+
+    def some(self, model: type[models.Model], attname: str, value: Any) -> list[Row]:
+        """Those with this value in a column that is indexed, just as quietly."""
 
     def open(self) -> AbstractContextManager[None]:
         """For as long as the simulation lasts."""
@@ -40,6 +47,8 @@ class Place(store.Backend, Protocol):
 
 class InMemory(MemoryStore):
     """Nothing is left of it afterwards."""
+
+    writes_down = True
 
     @property
     def unread(self) -> bool:
@@ -52,6 +61,9 @@ class InMemory(MemoryStore):
 
     def all(self, model: type[models.Model]) -> Mapping[Any, Row]:
         return self.table(model).rows
+
+    def some(self, model: type[models.Model], attname: str, value: Any) -> list[Row]:
+        return [*self.table(model).found(attname, [value])]
 
     @contextmanager
     def open(self) -> Iterator[None]:
@@ -66,6 +78,7 @@ class InDatabase:
     """
 
     rows: None = None
+    writes_down = False
 
     def __init__(self) -> None:
         self.watch: Callable[[Moment], None] | None = None
@@ -84,9 +97,15 @@ class InDatabase:
         return None
 
     def all(self, model: type[models.Model]) -> Mapping[Any, Row]:
+        return {row[_key(model)]: row for row in self._read(model._default_manager.all())}
+
+    def some(self, model: type[models.Model], attname: str, value: Any) -> list[Row]:
+        return self._read(model._default_manager.filter(**{attname: value}))
+
+    def _read(self, rows: models.QuerySet[Any]) -> list[Row]:
         watch, self.watch = self.watch, None
         try:
-            return {row[_key(model)]: row for row in model._default_manager.values()}
+            return [*rows.order_by("pk").values()]
         finally:
             self.watch = watch
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from orchestrator.models import CloudOperation, LedgerEntry
-from orchestrator.simulator.cloud import Fault
 from orchestrator.simulator.processes import Violation
 from orchestrator.simulator.rules import odds_of, rules_of
+from orchestrator.simulator.servers import Fault
 from orchestrator.simulator.stores import Place
 from orchestrator.simulator.surroundings import Bells, surroundings
 from orchestrator.simulator.worker import Fate, Host
@@ -79,6 +79,7 @@ def _live(world: World, least_ticks: int) -> None:
     if not few:
         _one_quiet_round(world)
     world.until(lambda: world.ticks >= least_ticks or few, 3600.0)
+    world.settle_the_bill()
     world.checks.in_the_end()
 
 
@@ -138,6 +139,10 @@ def _worker_hangs(world: World, host: Host) -> None:
     world.freeze_worker(host, world.rng.choice([10.0, 40.0, 120.0, 400.0]))
 
 
+def _worker_deaf(world: World, host: Host) -> None:
+    world.machines.deafen_worker(host)
+
+
 def _line_cut(world: World, host: Host) -> None:
     world.faults += 1
     host.cut = True
@@ -178,7 +183,7 @@ def _set_away(world: World, what: str, *, away: bool) -> None:
 
 def _operator(world: World, host: Host) -> None:
     world.order(host.name, world.rng.choice(["hold", "drain", "release"]))
-    world.after(world.rng.uniform(60, 900), lambda: world.order(host.name, "release"))
+    world.after(world.rng.uniform(60, 1800), lambda: world.order(host.name, "release"))
 
 
 def _cancelled(world: World, _: Host) -> None:
@@ -221,8 +226,9 @@ def _meddled(world: World, host: Host) -> None:
 
 
 def _deleted(world: World, host: Host) -> None:
-    """Never the last one."""
-    if world.gone() < len(world.hosts) - 1:
+    """Never the last one, nor one that does what no other does."""
+    alone = world.rules.kinds_differ and host.kinds == world.all_kinds
+    if world.gone() < len(world.hosts) - 1 and not alone:
         world.faults += 1
         world.disturbed(f"{host.name}: deleted")
         world.cloud.delete(world.cloud.servers[host.server_id])
@@ -232,6 +238,7 @@ _TROUBLES: tuple[tuple[Callable[[World, Host], None], int], ...] = (
     (_server_fault, 40),
     (_worker_dies, 12),
     (_worker_hangs, 8),
+    (_worker_deaf, 4),
     (_line_cut, 8),
     (_away("site"), 4),
     (_away("orchestrator"), 4),

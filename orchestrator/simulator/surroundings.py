@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from orchestrator import alerting, blobs, doorbell, transitions
+from orchestrator import alerting, blobs, doorbell, errands, transitions
+from orchestrator.errands import Then
 from orchestrator.settings import fleet_settings
 from orchestrator.simulator.processes import Violation
 from orchestrator.simulator.rules import Rules
@@ -45,6 +46,7 @@ def surroundings(seed: int, rules: Rules, bells: Bells) -> Iterator[None]:
         for where, name, value in (
             (doorbell, "_send", bells.ring),
             (doorbell, "_control", lambda _name, _command: None),
+            (errands, "_side_by_side", _one_by_one),
             (blobs, "storage", lambda: storage),
             (transitions, "_handlers", []),
             (alerting, "_handlers", []),
@@ -60,6 +62,18 @@ def surroundings(seed: int, rules: Rules, bells: Bells) -> Iterator[None]:
         finally:
             logging.disable(logging.NOTSET)
             random.setstate(before)
+
+
+def follow(rules: Rules) -> None:
+    """From now on these are the settings."""
+    os.environ.update(rules.environment())
+    fleet_settings.cache_clear()
+
+
+def _one_by_one(asks: Sequence[Callable[[], Then]]) -> Iterable[Then]:
+    """In place of threads: all were looked at before the first is made, and their answers are
+    written down after the last."""
+    return [ask() for ask in asks]
 
 
 @contextmanager

@@ -59,6 +59,8 @@ class Host:
     name: str
     pk: UUID
     server_id: str
+    kinds: tuple[str, ...]
+    """Of jobs, that it does."""
     done: dict[str, int] = field(default_factory=dict)
     worker: Worker | None = None
     cut: bool = False
@@ -74,6 +76,10 @@ class Worker:
         host.boots += 1
         self.boot_id = f"boot-{host.name}-{host.boots:04d}"
         self.dead = False
+        self.deaf = False
+        """Whether it does not ask for work, although it is told."""
+        self.stubborn = world.rng.random() < 0.15
+        """Whether it does not give a job back that it is asked for."""
         self.frozen_until = 0.0
         self._world = world
         self._host = host
@@ -82,6 +88,7 @@ class Worker:
         self._stopping = False
         self._stopped = False
         self._fresh = True
+        self._finishing = False
         self._claims = 0
         self._claim_id = ""
         self._skew = world.rng.choice([0.97, 1.0, 1.0, 1.03])
@@ -101,12 +108,26 @@ class Worker:
         """SIGTERM."""
         self._stopping = True
 
+    def last_words(self) -> None:
+        """What it had said before it died, and what arrives only now."""
+        held = self._held
+        if held is None:
+            return
+        beat = JobBeat(token=held.token, steps=self._host.done.get(held.job, 0))
+        try:
+            self._send(
+                "late beat",
+                lambda node, now: jobs.heartbeat(node, UUID(held.job), beat, now),
+            )
+        except (Refused, Unreachable):
+            self._world.saw("late words: not taken")
+
     def ring(self) -> None:
         """The doorbell was heard."""
-        if not self._deaf() and self._held is None and not self._stopping:
+        if not self._hangs() and self._held is None and not self._stopping:
             self._claim()
 
-    def _deaf(self) -> bool:
+    def _hangs(self) -> bool:
         return self.dead or self._stopped or self._world.seconds < self.frozen_until
 
     def _step(self) -> None:
@@ -114,7 +135,7 @@ class Worker:
         if self.dead or self._stopped:
             return
         self._world.after(self._world.rules.heartbeat * self._skew, self._step)
-        if self._deaf():
+        if self._hangs():
             return
         self._work()
         if self.dead:
@@ -156,7 +177,7 @@ class Worker:
             boot_id=self.boot_id,
             state=state,
             program_version="0",
-            kinds=self._world.kinds_of(self._host),
+            kinds=self._host.kinds,
             busy=self._held is not None,
             job=self.job,
         )
@@ -167,10 +188,12 @@ class Worker:
         return orders if isinstance(orders, NodeOrders) else None
 
     def _claim(self) -> None:
+        if self.deaf:
+            return
         if not self._claim_id:
             self._claims += 1
             self._claim_id = f"claim-{self.boot_id}-{self._claims:06d}"
-        claim_id, kinds = self._claim_id, self._world.kinds_of(self._host)
+        claim_id, kinds = self._claim_id, self._host.kinds
         try:
             held = self._send(
                 "claim", lambda node, now: jobs.claim(node, self.boot_id, kinds, now, claim_id)
@@ -179,7 +202,7 @@ class Worker:
             return
         self._fresh, self._claim_id = False, ""
         if isinstance(held, ClaimedJob) and not self.dead:
-            self._held, self._since = held, self._world.seconds
+            self._held, self._since, self._finishing = held, self._world.seconds, False
 
     def _report(self, held: ClaimedJob) -> None:
         key = UUID(held.job)
@@ -187,21 +210,25 @@ class Worker:
         steps = self._host.done.get(held.job, 0)
         beat = JobBeat(token=held.token, steps=steps)
         try:
-            give_back = self._send("job beat", lambda node, now: _heartbeat(node, key, beat, now))
+            give_back = not self._finishing and self._send(
+                "job beat", lambda node, now: _heartbeat(node, key, beat, now)
+            )
             if steps >= work.steps or (work.fate is not Fate.WELL and steps >= 1):
                 self._finish(held, work, steps)
-            elif give_back:
+            elif give_back and not self.stubborn:
                 self._give_back(held)
             if self._held is None and not self._stopping:
                 self._claim()
         except Refused:
-            self._held = None
+            self._held, self._finishing = None, False
         except Unreachable:
             # It does not know; at the next heartbeat it tries again.
             return
 
     def _finish(self, held: ClaimedJob, work: Work, steps: int) -> None:
+        """What was said and not answered is said again, and nothing else."""
         key = UUID(held.job)
+        self._finishing = True
         failure = _failure(held, work)
         if failure is not None:
             self._send("fail", lambda node, now: jobs.fail(node, key, failure, now))
@@ -211,10 +238,16 @@ class Worker:
             said = Completion(
                 token=held.token,
                 result={"by": self.boot_id, "attempt": held.attempt},
-                outputs={"video": self._world.output(held.job)},
+                outputs={"video": self._world.blob(f"dub of {held.job}")},
             )
-            self._send("complete", lambda node, now: jobs.complete(node, key, said, now))
+            self._world.request(
+                self._host,
+                "complete",
+                lambda node, now: jobs.complete(node, key, said, now),
+                (held.job, held.attempt),
+            )
             self._held = None
+        self._finishing = False
 
     def _give_back(self, held: ClaimedJob) -> None:
         key = UUID(held.job)

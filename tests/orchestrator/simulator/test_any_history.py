@@ -18,10 +18,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from orchestrator.simulator.cloud import Fault
 from orchestrator.simulator.mutants import MUTANTS
 from orchestrator.simulator.processes import Violation
 from orchestrator.simulator.rules import Odds, Rules
+from orchestrator.simulator.servers import Fault
 from orchestrator.simulator.stores import InMemory
 from orchestrator.simulator.surroundings import Bells, surroundings
 from orchestrator.simulator.worker import Fate, Host

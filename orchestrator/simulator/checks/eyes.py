@@ -1,0 +1,119 @@
+"""What every check looks with: the rows as they are, the world as it is, and where it says so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.db import models
+
+from orchestrator.models import Attempt, Job, Node
+from orchestrator.simulator.processes import Violation
+from orchestrator.simulator.stores import Row
+from orchestrator.states import AttemptOutcome, JobState
+
+if TYPE_CHECKING:
+    from orchestrator.simulator.world import World
+
+AWAITED = {
+    "external-after-release": "An operator who releases or drains a node while it is being woken "
+    "makes it `wanted=asleep`, and from then on our own waking is called somebody else's, with "
+    "neither a limit nor an alert.",
+    "fast-cloud-clock": "Where the cloud's clock is ahead of ours, the end that it has noted of a "
+    "waking is taken as it is, and lies after the beginning of the next: seconds count twice.",
+    "offloaded-by-the-poll": "Where a shelve failed half-way and the cloud lets go of the server "
+    "later, by itself, its notes never say when: the ledger is not settled, ever, and the cloud is "
+    "asked again at every tick. When its next waking fails, the time between is charged for.",
+    "boot-known-late": "Where a worker is heard before it is known that its waking was asked for, "
+    "its boot is written down afterwards, in one piece, with no regard to how long it may take.",
+    "ready-asleep": "A node that is being woken counts as ready before its new worker has said so: "
+    "a beat of its old boot came late, or others shelved and woke it before we saw it sleep.",
+    "reopened-and-woken": "One plan opens a drained node again and wakes another for the same job.",
+    "aged-plan": "A tick that stands still between its plan and what it does takes leases and "
+    "drains nodes although the site has been away meanwhile: the steps do not look again.",
+    "aged-waking": "A tick that stands still before its intent wakes a node that could "
+    "not be woken meanwhile: the intent does not look at how long it is to be left alone.",
+}
+"""Bugs that the simulator has found and that are not mended yet: they are counted, and no seed is
+called broken for them. Whoever mends one takes it out of here, and it has to hold from then on."""
+
+Pair = tuple[Row | None, Row]
+"""A row before and after; None before it was there."""
+
+
+class Eyes:
+    """Reads behind everybody's back: nothing that is looked at here is a statement of anybody's."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    @property
+    def now(self) -> datetime:
+        return self.world.now()
+
+    @property
+    def exact(self) -> bool:
+        """Whether each commit is seen; else rows are compared now and then, and much lies
+        between."""
+        return self.world.place.writes_down
+
+    def rows(self, model: type[models.Model]) -> Mapping[Any, Row]:
+        return self.world.place.all(model)
+
+    def some(self, model: type[models.Model], attname: str, value: Any) -> list[Row]:
+        """The rows that have this value in a column that is looked for often."""
+        return self.world.place.some(model, attname, value)
+
+    def node(self, key: Any) -> Row:
+        return self.rows(Node)[key]
+
+    def running(self, node: Any = None) -> list[Row]:
+        """The attempts that run, at a node or at all."""
+        running = self.some(Attempt, "outcome", AttemptOutcome.RUNNING)
+        return running if node is None else [row for row in running if row["node_id"] == node]
+
+    def queued(self) -> list[Row]:
+        return self.some(Job, "state", JobState.QUEUED)
+
+    def calm_for(self, seconds: float) -> bool:
+        """Whether nothing that excuses lateness has happened for so long."""
+        world = self.world
+        return world.site_up and world.seconds - world.calm_since >= seconds
+
+    def at_once(self) -> bool:
+        """Whether the process that acts has acted without standing still: what it saw is so."""
+        process = self.world.current
+        return process is None or process.began == self.world.seconds
+
+    def site_is_settled(self, sentence: str) -> None:
+        """Silence counts for nothing until the site has been up for as long as a lease."""
+        settled = self.world.site_up_for() >= self.world.rules.lease
+        if self.at_once():
+            self.require(settled, sentence)
+        else:
+            self.awaits("aged-plan", settled, sentence)
+
+    def who(self) -> str:
+        return self.world.current.name if self.world.current is not None else "somebody"
+
+    def by_a_controller(self) -> bool:
+        return self.who().startswith("controller")
+
+    def saw(self, what: str) -> None:
+        self.world.seen[what] += 1
+
+    def awaits(self, bug: str, holds: bool, sentence: str) -> None:
+        """Required once the bug is mended; until then it is counted."""
+        if bug not in AWAITED:
+            self.require(holds, sentence)
+        elif not holds:
+            self.saw(f"awaits a mend: {bug}")
+
+    def require(self, holds: bool, sentence: str) -> None:
+        if not holds:
+            raise Violation(f"{sentence}\n{self.world.describe()}")
+
+
+def seconds(value: float) -> timedelta:
+    return timedelta(seconds=value)

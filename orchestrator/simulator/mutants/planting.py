@@ -1,0 +1,37 @@
+"""How a bug is planted: other functions in the place of the right ones, for as long as it lasts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from types import ModuleType
+
+from orchestrator.simulator.surroundings import replaced
+
+Patch = tuple[ModuleType | type, str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """`sentence` says what is wrong with it."""
+
+    name: str
+    sentence: str
+    patches: Callable[[], Sequence[Patch]]
+    shows: tuple[str, ...]
+    """What is said of it when it is found: a violation of another sort does not count."""
+
+    def explains(self, violation: str) -> bool:
+        return any(words in violation for words in self.shows)
+
+    def planted(self) -> AbstractContextManager[None]:
+        return _planted(self.patches())
+
+
+@contextmanager
+def _planted(patches: Sequence[Patch]) -> Iterator[None]:
+    with ExitStack() as stack:
+        for where, name, value in patches:
+            stack.enter_context(replaced(where, name, value))
+        yield
