@@ -138,7 +138,9 @@ class CloudCalls:
                 gate=Gate.OPEN,
                 parked=False,
             )
-            return asleep.update(touched_at=now, wanted=Wanted.AWAKE) == 1
+            # It may have failed to wake since that was planned, and is to rest.
+            rested = asleep.exclude(not_before__gt=now)
+            return rested.update(touched_at=now, wanted=Wanted.AWAKE, woken_here=True) == 1
         stopping = nodes.filter(gate=Gate.STOPPING)
         if stopping.update(touched_at=now, wanted=Wanted.ASLEEP) != 1:
             return False
@@ -312,7 +314,11 @@ class CloudCalls:
             return
         with store.atomic():
             if self._sleeps(node):
-                ledger.settle(node, actions, complete_since, _CLOCKS_DIFFER)
+                ledger.settle(node, actions, complete_since, _CLOCKS_DIFFER, self._clock.now())
+                if not actions or actions[0].result is not ActionResult.FAILED:
+                    return
+                # The cloud has let go of it by itself, and has noted nowhere when.
+                ledger.settle_as_seen(node)
 
     def _settle_later(self, node: Node) -> None:
         """Ask again, less and less often; after a day what was seen stands."""

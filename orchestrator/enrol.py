@@ -77,6 +77,7 @@ def _change_server(node: Node, server_id: str, now: datetime) -> None:
         cloud_seen_at=None,
         address="",
         awake_since=None,
+        woken_here=False,
         active_since=None,
         ready_at=None,
         boot_id="",

@@ -115,6 +115,7 @@ class Gates:
                     gate_why="",
                     wake_requested=False,
                     awake_since=None,
+                    woken_here=False,
                     active_since=None,
                     ready_at=None,
                     boot_id="",

@@ -140,7 +140,11 @@ def begin(node_id: UUID, since: datetime) -> None:
 
 
 def settle(
-    node: Node, actions: Sequence[ActionFacts], complete_since: datetime | None, slack: timedelta
+    node: Node,
+    actions: Sequence[ActionFacts],
+    complete_since: datetime | None,
+    slack: timedelta,
+    now: datetime,
 ) -> None:
     """Have what is over agree with the cloud's own notes; the node's row is locked.
 
@@ -169,7 +173,8 @@ def settle(
         )
         if moment is not None
     )
-    notes = [note for note in settling.kept(actions) if note.end is None or note.end > since]
+    noted = settling.kept(actions, last.ended_at if last else None, now)
+    notes = [note for note in noted if note.end is None or note.end > since]
     found = settling.settle(closed, notes, since, slack)
     for stretch in found.stretches:
         edges = {"started_at": stretch.start, "ended_at": stretch.end, "settled": True}

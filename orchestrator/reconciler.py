@@ -41,6 +41,10 @@ _TICK_LEASE = timedelta(seconds=60)
 """Longer than a look at the cloud may take; after a crash nobody plans for so long."""
 
 
+_PLAN_KEEPS = timedelta(seconds=10)
+"""What stood still for longer since it looked does nothing by what it saw: the next tick looks."""
+
+
 class Superseded(Exception):
     """Another orchestrator has taken over: nothing more may be planned in this tick."""
 
@@ -149,7 +153,8 @@ class Reconciler:
             done = [
                 step
                 for step in planned
-                if self._do(step, to_ask, cloud_answers=not report.cloud_error)
+                if self._clock.now() - fleet.now <= _PLAN_KEEPS
+                and self._do(step, to_ask, cloud_answers=not report.cloud_error)
             ]
             report.steps += [_name(step) for step in done]
             if not any(_leads_on(step) for step in done):

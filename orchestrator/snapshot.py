@@ -176,6 +176,7 @@ def _node(
         locked=node.cloud_locked,
         awake_since=node.awake_since,
         active_since=node.active_since,
+        woken_here=node.woken_here,
         worker=_worker(node),
         ready_at=node.ready_at,
         busy_until=node.busy_until,

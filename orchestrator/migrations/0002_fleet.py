@@ -69,6 +69,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name="node",
+            name="woken_here",
+            field=models.BooleanField(default=False),
+        ),
+        migrations.AddField(
+            model_name="node",
             name="worker_state_since",
             field=models.DateTimeField(blank=True, null=True),
         ),

@@ -46,6 +46,8 @@ class Node(StoredModel):
     """Where it is reached over SSH."""
     awake_since = models.DateTimeField(null=True, blank=True)
     """When its waking was asked for, or when we first saw that somebody else had woken it."""
+    woken_here = models.BooleanField(default=False)
+    """Whether its waking was our doing, whatever has been said of it since."""
     active_since = models.DateTimeField(null=True, blank=True)
     """When it was first seen to run since then."""
 

@@ -123,10 +123,14 @@ def idle_until(node: NodeView, policy: Policy) -> datetime | None:
 
 
 def boot_limit(node: NodeView, policy: Policy) -> datetime | None:
-    """When a node that is being woken should have been ready; None when it is not awake."""
+    """When a node that is being woken should have come this far; None when it is not awake."""
     if node.active_since is not None:
         return node.active_since + policy.boot
-    return node.awake_since + policy.unshelve if node.awake_since is not None else None
+    if node.awake_since is not None:
+        return node.awake_since + policy.unshelve
+    # It may have been asked for, and nobody knows yet.
+    waking = node.operation is not None and node.operation.kind is OperationKind.UNSHELVE
+    return node.operation.deadline if waking and node.operation is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +166,8 @@ def _cause(node: NodeView, policy: Policy, now: datetime) -> Cause | None:
         case Phase.DRAINING | Phase.STOPPING:
             return Cause.DRAIN
         case Phase.WAKING | Phase.BOOTING:
-            # One that somebody else woke is not our boot. What we woke was wanted awake.
-            foreign = node.wanted is Wanted.ASLEEP and node.operation is None
+            # One that somebody else woke is not our boot.
+            foreign = not node.woken_here and node.operation is None
             return Cause.EXTERNAL if foreign else Cause.BOOT
         case Phase.IDLE:
             return Cause.IDLE

@@ -7,7 +7,8 @@ is looked at again: a node goes from idle to shelved in several plans, never in 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from gpu_node.contracts.node_api import WorkerState
@@ -63,7 +64,18 @@ def plan(fleet: FleetView) -> tuple[Step, ...]:
     may_sleep = spare(fleet)
     steps = [s for node in fleet.nodes if (s := _node_step(node, fleet, may_sleep)) is not None]
     closing = frozenset(step.node for step in steps if isinstance(step, Move))
-    return (*_expired(fleet), *steps, *wakes(fleet), *rings(fleet, closing))
+    reopened = {step.node for step in steps if isinstance(step, Move) and step.new is Gate.OPEN}
+    return (*_expired(fleet), *steps, *wakes(_with_open(fleet, reopened)), *rings(fleet, closing))
+
+
+def _with_open(fleet: FleetView, reopened: Collection[str]) -> FleetView:
+    """The fleet with these gates open: nobody else is woken for the work that they open for."""
+    if not reopened:
+        return fleet
+    nodes = (
+        replace(node, gate=Gate.OPEN) if node.name in reopened else node for node in fleet.nodes
+    )
+    return replace(fleet, nodes=tuple(nodes))
 
 
 def backoff(failures: int, jitter: float = 0.0) -> timedelta:

@@ -170,8 +170,6 @@ def _listens(node: NodeView, fleet: FleetView) -> bool:
 def _is_coming(node: NodeView, fleet: FleetView) -> bool:
     """It is still within the time that it may take; one that is held may take for ever."""
     limit = boot_limit(node, fleet.policy)
-    if limit is None and node.operation is not None:
-        limit = node.operation.deadline
     return limit is not None and fleet.now <= limit
 
 

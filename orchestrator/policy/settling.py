@@ -37,19 +37,33 @@ class Kept:
     end: datetime | None
 
 
-def kept(actions: Iterable[ActionFacts]) -> tuple[Kept, ...]:
+def kept(
+    actions: Iterable[ActionFacts], settled_until: datetime | None = None, now: datetime = _NEVER
+) -> tuple[Kept, ...]:
     """When the cloud kept a GPU, by its notes: from the request to wake the server until the
-    shelving was finished, or until a waking that failed was given up."""
+    shelving was finished, or until a waking that failed was given up.
+
+    A request to wake it after `settled_until` begins anew: until then all is settled, and it slept,
+    although the cloud may have let go of it without a note. Nothing has ended later than `now`,
+    whatever the cloud's clock says.
+    """
     found: list[Kept] = []
     since: datetime | None = None
     awake = False
     for action in sorted(actions, key=lambda one: one.started_at):
         if action.kind is OperationKind.UNSHELVE:
-            since, awake = (since if awake else action.started_at), True
+            goes_on = awake and not _lies_between(since, settled_until, action.started_at)
+            since, awake = (since if goes_on else action.started_at), True
         if _ends(action) and action.finished_at is not None:
-            found.append(Kept(since, action.finished_at))
+            found.append(Kept(since, min(action.finished_at, now)))
             since, awake = None, False
     return (*found, Kept(since, None)) if awake else tuple(found)
+
+
+def _lies_between(since: datetime | None, settled_until: datetime | None, until: datetime) -> bool:
+    if settled_until is None:
+        return False
+    return (since is None or since < settled_until) and settled_until <= until
 
 
 def _ends(action: ActionFacts) -> bool:

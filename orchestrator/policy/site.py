@@ -27,7 +27,8 @@ def longest_gap(look_every: timedelta, call: timedelta, lease: timedelta) -> tim
     Never so far that a lease could end in a gap that nobody noticed.
     """
     usual = max(look_every * _MISSED_LOOKS, _LEAST_GAP)
-    return max(usual, min(look_every + 2 * call, lease / 2))
+    longest = max(lease, look_every + _LEAST_GAP)
+    return min(max(usual, min(look_every + 2 * call, lease / 2)), longest)
 
 
 def looked(site: Site, up: bool, now: datetime, gap: timedelta) -> Site:

@@ -20,4 +20,5 @@ def has_traces(node: NodeView) -> bool:
         or node.ready_at is not None
         or node.awake_since is not None
         or node.wanted is Wanted.AWAKE
+        or node.woken_here
     )

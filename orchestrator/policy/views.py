@@ -111,6 +111,8 @@ class NodeView:
     failures: int
     not_before: datetime | None
     active_since: datetime | None = None
+    woken_here: bool = False
+    """Its waking was our doing."""
     gate_why: str = ""
     kinds: frozenset[str] = frozenset()
     """Kinds of job that its worker does; empty until it has said so once."""

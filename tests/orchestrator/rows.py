@@ -65,7 +65,8 @@ def enrolled(name: str, clock: ManualClock, **facts: Any) -> Node:
     node = enrol(name, f"server-{name}", token_of(name), clock.now())
     awake = {"cloud_status": CloudStatus.ACTIVE, "awake_since": clock.now()}
     wanted = Wanted.AWAKE if facts.get("awake_since", awake) is not None else Wanted.ASLEEP
-    Node.objects.filter(pk=node.pk).update(**{**awake, "wanted": wanted, **facts})
+    ours = {"wanted": wanted, "woken_here": wanted is Wanted.AWAKE}
+    Node.objects.filter(pk=node.pk).update(**{**awake, **ours, **facts})
     node.refresh_from_db()
     return node
 

@@ -10,14 +10,18 @@ import pytest
 
 from gpu_node.contracts.node_api import WorkerState
 from orchestrator import fleet_control, jobs
+from orchestrator.cloud_calls import CloudCalls
 from orchestrator.gates import Gates, no_shell
-from orchestrator.models import Alert, Attempt, CloudOperation, Node
+from orchestrator.models import Alert, Attempt, CloudOperation, LedgerEntry, Node
 from orchestrator.policy import steps
 from orchestrator.policy.alerts import AlertKind
+from orchestrator.policy.planner import plan
+from orchestrator.policy.views import FleetView
 from orchestrator.providers.port import ActionFacts, CloudError, CloudErrorKind, ServerFacts
 from orchestrator.reconciler import Reconciler
 from orchestrator.states import (
     AttemptOutcome,
+    Cause,
     CloudStatus,
     Gate,
     OperationKind,
@@ -152,6 +156,59 @@ def test_a_call_of_which_nothing_can_be_learned_is_told_and_others_are_woken(
     run(cloud, clock, 1600)
     asked = CloudOperation.objects.filter(kind=OperationKind.UNSHELVE, node__name="gpu-2")
     assert asked.exists()
+
+
+def test_a_node_that_is_to_rest_since_the_plan_was_made_is_not_woken(clock: ManualClock) -> None:
+    node = enrolled("gpu-1", clock, **ASLEEP)
+    submitted(clock)
+    Node.objects.filter(pk=node.pk).update(not_before=clock.now() + timedelta(seconds=60))
+    calls = CloudCalls(SimulatedCloud([SERVER], clock.now), clock, "mine")
+    wake = steps.Call("gpu-1", OperationKind.UNSHELVE, steps.Why.DEMAND)
+    assert calls.call(wake) is None
+    clock.advance(61)
+    assert calls.call(wake) is not None
+
+
+@pytest.mark.parametrize("order", [fleet_control.release, fleet_control.drain])
+def test_our_own_waking_stays_our_boot_whatever_is_said_of_it(
+    clock: ManualClock, order: Order
+) -> None:
+    node = enrolled("gpu-1", clock, **ASLEEP)
+    submitted(clock)
+    cloud = SimulatedCloud([SERVER], clock.now)
+    tick(cloud, clock)
+    clock.advance(10)
+    tick(cloud, clock)
+    order(node, "ops", clock.now())
+    Node.objects.filter(pk=node.pk).update(gate=Gate.OPEN)
+    running(cloud)
+    for _ in range(3):
+        clock.advance(10)
+        tick(cloud, clock)
+    causes = set(LedgerEntry.objects.values_list("cause", flat=True))
+    assert Cause.EXTERNAL not in causes
+    assert Cause.BOOT in causes
+
+
+def test_a_plan_that_stood_still_for_long_does_nothing(
+    clock: ManualClock, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud = SimulatedCloud([SERVER], clock.now)
+    running(cloud)
+    beat(node, clock)
+    run(cloud, clock, 1000, node)
+    Node.objects.update(gate=Gate.OPEN, gate_why="", wanted=Wanted.AWAKE)
+
+    def slow(fleet: FleetView) -> tuple[steps.Step, ...]:
+        found = plan(fleet)
+        clock.advance(11)
+        return found
+
+    monkeypatch.setattr("orchestrator.reconciler.plan", slow)
+    beat(node, clock)
+    assert tick(cloud, clock) == []
+    node.refresh_from_db()
+    assert node.gate == Gate.OPEN
 
 
 @pytest.mark.parametrize("seen", [True, False], ids=["the worker is heard", "everything is away"])

@@ -17,23 +17,12 @@ if TYPE_CHECKING:
     from orchestrator.simulator.world import World
 
 AWAITED = {
-    "external-after-release": "An operator who releases or drains a node while it is being woken "
-    "makes it `wanted=asleep`, and from then on our own waking is called somebody else's, with "
-    "neither a limit nor an alert.",
-    "fast-cloud-clock": "Where the cloud's clock is ahead of ours, the end that it has noted of a "
-    "waking is taken as it is, and lies after the beginning of the next: seconds count twice.",
-    "offloaded-by-the-poll": "Where a shelve failed half-way and the cloud lets go of the server "
-    "later, by itself, its notes never say when: the ledger is not settled, ever, and the cloud is "
-    "asked again at every tick. When its next waking fails, the time between is charged for.",
     "boot-known-late": "Where a worker is heard before it is known that its waking was asked for, "
     "its boot is written down afterwards, in one piece, with no regard to how long it may take.",
     "ready-asleep": "A node that is being woken counts as ready before its new worker has said so: "
     "a beat of its old boot came late, or others shelved and woke it before we saw it sleep.",
-    "reopened-and-woken": "One plan opens a drained node again and wakes another for the same job.",
-    "aged-plan": "A tick that stands still between its plan and what it does takes leases and "
-    "drains nodes although the site has been away meanwhile: the steps do not look again.",
-    "aged-waking": "A tick that stands still before its intent wakes a node that could "
-    "not be woken meanwhile: the intent does not look at how long it is to be left alone.",
+    "aged-plan": "A tick that stands still right before a step takes a lease or drains a node "
+    "although the site has been away meanwhile: the step's own statement does not look again.",
 }
 """Bugs that the simulator has found and that are not mended yet: they are counted, and no seed is
 called broken for them. Whoever mends one takes it out of here, and it has to hold from then on."""

@@ -67,6 +67,7 @@ def booting(since: float = 10, **changes: Any) -> NodeView:
     awake = {
         "cloud": CloudStatus.ACTIVE,
         "wanted": Wanted.AWAKE,
+        "woken_here": True,
         "awake_since": ago(since),
         "active_since": ago(since),
     }

@@ -186,6 +186,14 @@ CASES: dict[str, tuple[FleetView, tuple[Step, ...]]] = {
         fleet(node(quarantined_until=ago(0)), queue=demand(1)),
         (wake("gpu-1"),),
     ),
+    "a gate that opens again for the work wakes nobody else for it": (
+        fleet(
+            ready(gate=Gate.DRAINING, gate_why=Why.IDLE),
+            node(name="gpu-2"),
+            queue=demand(1),
+        ),
+        (Move("gpu-1", Gate.DRAINING, Gate.OPEN, Why.DEMAND),),
+    ),
     "another takes its place": (
         fleet(
             ready(quarantined_until=ago(-60), gate=Gate.DRAINING, gate_why=Why.QUARANTINE),

@@ -142,6 +142,24 @@ def test_clocks_that_differ_a_little_do_not_part_them() -> None:
     assert fitted(waking(0, 10), Kept(at(12), at(21))) == [(0, at(12), at(21))]
 
 
+def test_a_server_that_fell_asleep_without_a_note_was_not_kept_until_it_was_woken_again() -> None:
+    """Its shelving failed half-way, and the cloud let go of it later, by itself."""
+    noted = [
+        action(OperationKind.UNSHELVE, 0, 10),
+        action(SHELVE, 100, 110, ok=False),
+        action(UNSHELVE, 500, 520, ok=False),
+    ]
+    assert kept(noted) == (Kept(at(0), at(520)),)
+    assert kept(noted, settled_until=at(300)) == (Kept(at(500), at(520)),)
+    again = [action(OperationKind.UNSHELVE, 600, None), action(OperationKind.UNSHELVE, 700, None)]
+    assert kept(again, settled_until=at(300)) == (Kept(at(600), None),)
+
+
+def test_nothing_has_ended_later_than_now_whatever_the_clouds_clock_says() -> None:
+    noted = [action(OperationKind.UNSHELVE, 0, 10), action(OperationKind.SHELVE, 90, 106)]
+    assert kept(noted, now=at(100)) == (Kept(at(0), at(100)),)
+
+
 lengths = st.lists(st.floats(0.5, 500), min_size=1, max_size=6)
 edges = st.lists(st.floats(-50, 3000), min_size=0, max_size=8, unique=True)
 
