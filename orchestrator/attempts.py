@@ -15,8 +15,9 @@ from gpu_node.contracts.errors import Reason
 from gpu_node.contracts.node_api import RefusalReason
 from orchestrator import ledger
 from orchestrator.accounting import account
-from orchestrator.models import Attempt, Job, Node
+from orchestrator.models import Attempt, Job, Node, NodeEvent
 from orchestrator.policy import retry
+from orchestrator.policy.planner import backoff
 from orchestrator.settings import fleet_settings
 from orchestrator.states import AttemptOutcome, Cause, Gate, JobState
 from orchestrator.transitions import move
@@ -122,3 +123,24 @@ def lease() -> timedelta:
 
 def hash_of(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def count_loss(attempt: Attempt, now: datetime) -> None:
+    """A node that loses job after job is given none for a while."""
+    node = Node.objects.get(pk=attempt.node_id)
+    gained = attempt.steps > attempt.steps_before
+    node.lost_jobs, too_many = retry.lost_here(
+        [] if gained else node.lost_jobs, str(attempt.job_id)
+    )
+    if too_many:
+        node.failures += 1
+        node.quarantined_until = now + backoff(node.failures)
+        node.not_before = node.quarantined_until
+        node.lost_jobs = []
+        NodeEvent.objects.create(
+            node=node,
+            at=now,
+            what="quarantined",
+            sentence="It lost two different jobs with nothing finished in between.",
+        )
+    node.save(update_fields=["lost_jobs", "failures", "quarantined_until", "not_before"])

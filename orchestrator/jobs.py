@@ -14,11 +14,10 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import IntegrityError
-from django.utils.crypto import salted_hmac
 
 from gpu_node.contracts.blobs import Blob
 from gpu_node.contracts.errors import Reason
-from gpu_node.contracts.jobs import JobSpec, Payload
+from gpu_node.contracts.jobs import Payload
 from gpu_node.contracts.node_api import (
     ClaimedJob,
     Completion,
@@ -26,11 +25,12 @@ from gpu_node.contracts.node_api import (
     JobBeat,
     RefusalReason,
 )
-from orchestrator import blobs, history, ledger, store
+from orchestrator import blobs, history, store
 from orchestrator.attempts import (
     Refused,
     bring_up_to_date,
     by_token,
+    count_loss,
     end,
     hash_of,
     held,
@@ -39,25 +39,22 @@ from orchestrator.attempts import (
     quarantined,
     touch,
 )
-from orchestrator.demand import claimable, ring_free_nodes_after_commit
+from orchestrator.demand import ring_free_nodes_after_commit
 from orchestrator.doorbell import ring_fleet_after_commit
+from orchestrator.handing_out import begin, best, handed_out
 from orchestrator.models import (
     Attempt,
     Job,
     JobBlob,
     JobEvent,
     Node,
-    NodeEvent,
     StoredBlob,
 )
 from orchestrator.policy import retry
-from orchestrator.policy.planner import backoff, must_give_back
-from orchestrator.settings import fleet_settings
-from orchestrator.signed_urls import Use, sign
+from orchestrator.policy.planner import must_give_back
 from orchestrator.states import (
     ACTIVE_JOB_STATES,
     AttemptOutcome,
-    Cause,
     Gate,
     JobState,
 )
@@ -171,7 +168,7 @@ def claim(
     for attempt in Attempt.objects.filter(node=node, outcome=AttemptOutcome.RUNNING):
         if attempt.claim_id == claim_id:
             Attempt.objects.filter(pk=attempt.pk).update(lease_until=now + lease())
-            return _handed_out(attempt, now)
+            return handed_out(attempt, now)
         # Whoever claims holds nothing: the process that held this has died.
         lose(attempt, AttemptOutcome.LOST, now)
     # Whoever asks has heard the doorbell.
@@ -180,12 +177,12 @@ def claim(
     if takes is None or quarantined(takes, now):
         return None
     for _ in range(_TRIES):
-        job = _best(kinds, now)
+        job = best(kinds, now)
         if job is None:
             return None
         if move(job.pk, JobState.QUEUED, JobState.RUNNING, now):
             job.refresh_from_db()
-            return _begin(job, node, boot_id, claim_id, now)
+            return begin(job, node, boot_id, claim_id, now)
     return None
 
 
@@ -284,7 +281,7 @@ def lose(attempt: Attempt, outcome: AttemptOutcome, now: datetime) -> bool:
     """End an attempt that nobody works on any more; the node's row is locked."""
     if not end(attempt, outcome, now, Reason.LEASE_LOST):
         return False
-    _count_loss(attempt, now)
+    count_loss(attempt, now)
     bring_up_to_date(attempt.node_id, now)
     _follow(attempt.job_id, retry.after_loss(past_of(attempt.job_id)), now)
     return True
@@ -306,97 +303,6 @@ def preempt(attempt_id: int, now: datetime) -> bool:
     move(attempt.job_id, JobState.RUNNING, JobState.QUEUED, now)
     ring_fleet_after_commit()
     return True
-
-
-def _count_loss(attempt: Attempt, now: datetime) -> None:
-    """A node that loses job after job is given none for a while."""
-    node = Node.objects.get(pk=attempt.node_id)
-    gained = attempt.steps > attempt.steps_before
-    node.lost_jobs, too_many = retry.lost_here(
-        [] if gained else node.lost_jobs, str(attempt.job_id)
-    )
-    if too_many:
-        node.failures += 1
-        node.quarantined_until = now + backoff(node.failures)
-        node.not_before = node.quarantined_until
-        node.lost_jobs = []
-        NodeEvent.objects.create(
-            node=node,
-            at=now,
-            what="quarantined",
-            sentence="It lost two different jobs with nothing finished in between.",
-        )
-    node.save(update_fields=["lost_jobs", "failures", "quarantined_until", "not_before"])
-
-
-def downloads(spec: JobSpec, now: datetime) -> dict[str, str]:
-    """Fresh signed URLs of a job's inputs."""
-    settings = fleet_settings()
-    return {
-        name: sign(settings.site_url, Use.READ, blob, now, settings.blob_url_seconds)
-        for name, blob in spec.inputs.items()
-    }
-
-
-def spec_of(job: Job) -> JobSpec:
-    """The job as it is handed to a node."""
-    inputs = job.blobs.filter(direction=JobBlob.IN).select_related("blob")
-    return JobSpec(payload=job.payload, inputs={row.name: row.as_blob() for row in inputs})
-
-
-def _begin(job: Job, node: Node, boot_id: str, claim_id: str, now: datetime) -> ClaimedJob:
-    # What the node idled for too long before this is a failure, whoever notices it.
-    bring_up_to_date(node.pk, now)
-    number = Attempt.objects.filter(job=job).count() + 1
-    attempt = Attempt.objects.create(
-        job=job,
-        node=node,
-        number=number,
-        token_hash=hash_of(_token(job.pk, number, claim_id)),
-        boot_id=boot_id,
-        claim_id=claim_id,
-        claimed_at=now,
-        lease_until=now + lease(),
-        steps_before=job.steps,
-    )
-    Node.objects.filter(pk=node.pk).update(busy_until=now)
-    ledger.enter(node.pk, Cause.JOB, now, job.pk)
-    return _handed_out(attempt, now)
-
-
-def _token(job_id: UUID, number: int, claim_id: str) -> str:
-    """The attempt's token: secret, and the same each time its claim is answered."""
-    said = f"{job_id}:{number}:{claim_id}"
-    return salted_hmac("orchestrator.attempt", said, algorithm="sha256").hexdigest()
-
-
-def _handed_out(attempt: Attempt, now: datetime) -> ClaimedJob:
-    settings = fleet_settings()
-    job = attempt.job
-    spec = spec_of(job)
-    return ClaimedJob(
-        job=str(job.pk),
-        attempt=attempt.number,
-        token=_token(job.pk, attempt.number, attempt.claim_id),
-        lease_seconds=settings.fleet_lease_seconds,
-        heartbeat_seconds=settings.fleet_heartbeat_seconds,
-        spec=spec,
-        downloads=downloads(spec, now),
-    )
-
-
-def _best(kinds: Sequence[str], now: datetime) -> Job | None:
-    """The best job that no other transaction is writing.
-
-    Whoever waited for one while holding a node could be waited for in turn, by a transaction
-    that cancels several jobs. SQLite has one writer at a time, and leaves the lock out.
-    """
-    return (
-        claimable(kinds, now)
-        .select_for_update(skip_locked=True, no_key=True)
-        .order_by("-priority", "created_at", "pk")
-        .first()
-    )
 
 
 def _running(job_id: UUID) -> Attempt | None:

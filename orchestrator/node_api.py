@@ -27,7 +27,7 @@ from gpu_node.contracts.node_api import (
     UploadReply,
     UploadRequest,
 )
-from orchestrator import blobs, jobs, sftp_links, store, strict_json, worker_beats
+from orchestrator import blobs, handing_out, jobs, sftp_links, store, strict_json, worker_beats
 from orchestrator.attempts import Refused
 from orchestrator.clock import DATABASE_CLOCK
 from orchestrator.enrol import node_of
@@ -95,9 +95,9 @@ def job_heartbeat(request: NodeRequest, job_id: UUID, beat: JobBeat) -> JobOrder
         now = DATABASE_CLOCK.now()
         attempt = jobs.heartbeat(request.auth, job_id, beat, now)
         gate = Node.objects.filter(pk=request.auth.pk).values_list("gate", "gate_why")[0]
-        spec = jobs.spec_of(attempt.job)
+        spec = handing_out.spec_of(attempt.job)
         orders = JobOrders(
-            downloads=jobs.downloads(spec, now),
+            downloads=handing_out.downloads(spec, now),
             give_back=must_give_back(Gate(gate[0]), gate[1]),
         )
     links = sftp_links.downloads(request.auth.name, spec.inputs, orders.downloads)

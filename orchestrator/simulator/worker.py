@@ -19,7 +19,7 @@ from gpu_node.contracts.node_api import (
     NodeOrders,
     WorkerState,
 )
-from orchestrator import jobs, worker_beats
+from orchestrator import handing_out, jobs, worker_beats
 from orchestrator.attempts import Refused
 from orchestrator.models import Node
 from orchestrator.policy.planner import must_give_back
@@ -273,7 +273,7 @@ class Worker:
 def _heartbeat(node: Node, key: UUID, beat: JobBeat, now: datetime) -> bool:
     """As the node API answers it: whether the job is to be given back."""
     attempt = jobs.heartbeat(node, key, beat, now)
-    jobs.spec_of(attempt.job)
+    handing_out.spec_of(attempt.job)
     gate = Node.objects.filter(pk=node.pk).values_list("gate", "gate_why")[0]
     return must_give_back(Gate(gate[0]), gate[1])
 

@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 
 from gpu_node.contracts.node_api import API_ROOT, ClaimReply, NodeOrders, UploadReply
-from orchestrator import jobs
+from orchestrator import handing_out
 from orchestrator.models import Attempt, Job, Node
 from orchestrator.settings import fleet_settings
 from orchestrator.states import Gate, JobState
@@ -241,7 +241,7 @@ def test_an_old_link_is_403(api: Api, clock: ManualClock, monkeypatch: pytest.Mo
     fleet_settings.cache_clear()
     clock.time = clock.time.replace(year=2020)
     submitted(clock)
-    url = jobs.downloads(jobs.spec_of(Job.objects.get()), clock.now())["lesson"]
+    url = handing_out.downloads(handing_out.spec_of(Job.objects.get()), clock.now())["lesson"]
     assert api.get(url).status_code == 403
 
 
