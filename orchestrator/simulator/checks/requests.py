@@ -66,7 +66,7 @@ class Requests:
             f"a request to {kind} came after the time in which it might be made",
         )
         # What is on its way already cannot be called back.
-        held = self._held_since.get(node["id"])
+        held = self._held_since.get(node["id"]) if node["wanted"] == Wanted.HELD else None
         eyes.require(
             held is None or held > asked, f"a request to {kind} came for a node that is held"
         )
