@@ -184,8 +184,12 @@ class CloudCalls:
             if sent and operation.kind == OperationKind.UNSHELVE:
                 # The bill runs from the request, not from when we learned of it.
                 since = operation.intended_at
-                Node.objects.filter(pk=node.pk).update(awake_since=since, active_since=None)
-                ledger.begin(node.pk, since)
+                Node.objects.filter(pk=node.pk).update(awake_since=since)
+                # Where its answer was lost, the server may have been seen to run meanwhile.
+                before = Node.objects.filter(pk=node.pk, active_since__lt=since)
+                before.update(active_since=None)
+                limit = since + policy_of(fleet_settings()).unshelve
+                ledger.begin(node.pk, since, limit)
             node.refresh_from_db()
             account(node, now)
 

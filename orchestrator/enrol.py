@@ -6,7 +6,7 @@ import hashlib
 import re
 from datetime import datetime
 
-from orchestrator import ledger, store
+from orchestrator import ledger, store, waking
 from orchestrator.models import Attempt, CloudOperation, Node
 from orchestrator.states import UNRESOLVED, AttemptOutcome, CloudStatus, Wanted
 
@@ -76,14 +76,7 @@ def _change_server(node: Node, server_id: str, now: datetime) -> None:
         cloud_fault="",
         cloud_seen_at=None,
         address="",
-        awake_since=None,
-        woken_here=False,
-        active_since=None,
-        ready_at=None,
-        boot_id="",
-        worker_state="",
-        worker_seen_at=None,
-        settle_after=None,
+        **waking.OVER,
     )
 
 

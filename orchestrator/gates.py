@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from datetime import datetime
 
-from orchestrator import doorbell, store
+from django.db.models import F
+
+from orchestrator import doorbell, store, waking
 from orchestrator.accounting import account
 from orchestrator.clock import Clock
 from orchestrator.errands import Errand, Then
 from orchestrator.models import Attempt, Node, NodeEvent
 from orchestrator.policy import planner, steps
-from orchestrator.policy.traces import NOT_AWAKE
+from orchestrator.policy.traces import ASLEEP, NOT_AWAKE
 from orchestrator.policy.views import FleetView
 from orchestrator.states import AttemptOutcome, Gate, Wanted
 
@@ -19,6 +22,11 @@ log = logging.getLogger(__name__)
 
 Shell = Callable[[str, str], str]
 """Restart the worker of a node (name, address) over SSH; what came of it, in a sentence."""
+
+_WHATEVER_IT_SAYS = frozenset(
+    {steps.Why.PARKED, steps.Why.NOT_RUNNING, steps.Why.QUARANTINE, steps.Why.MAX_UPTIME}
+)
+"""Drained for these, it does not matter what its worker could tell us."""
 
 _COUNTS_AS_FAILURE = frozenset(
     {steps.Why.BOOT_TIMEOUT, steps.Why.WORKER_BROKEN, steps.Why.WORKER_DEAF}
@@ -33,9 +41,13 @@ def no_shell(name: str, address: str) -> str:
 class Gates:
     """Opens and closes nodes for work, and keeps what is known of them in order."""
 
-    def __init__(self, clock: Clock, shell: Shell) -> None:
+    def __init__(
+        self, clock: Clock, shell: Shell, site_settled: Callable[[datetime], bool] = lambda _: True
+    ) -> None:
+        """`site_settled`: whether a worker's silence, or its idleness, means something now."""
         self._clock = clock
         self._shell = shell
+        self._site_settled = site_settled
 
     def do(self, step: steps.Step) -> bool:
         """Carry out one step; False when its premise no longer holds."""
@@ -75,6 +87,10 @@ class Gates:
             mine = Node.objects.filter(name=step.node, gate=step.old).exclude(wanted=Wanted.HELD)
             if not mine.update(touched_at=now):
                 return False
+            judges = step.new is Gate.DRAINING and step.why not in _WHATEVER_IT_SAYS
+            if judges and not self._site_settled(now):
+                store.roll_back()
+                return False
             node = Node.objects.get(name=step.node)
             # What it idled for too long before the gate moves is a failure, and no drain.
             account(node, now)
@@ -106,30 +122,11 @@ class Gates:
                 name=step.node,
                 cloud_status__in=sorted(NOT_AWAKE),
             ).exclude(wanted=Wanted.HELD)
-            return (
-                asleep.update(
-                    touched_at=now,
-                    wanted=Wanted.ASLEEP,
-                    gate=Gate.OPEN,
-                    gate_since=None,
-                    gate_why="",
-                    wake_requested=False,
-                    awake_since=None,
-                    woken_here=False,
-                    active_since=None,
-                    ready_at=None,
-                    boot_id="",
-                    worker_state="",
-                    worker_sentence="",
-                    worker_gpu=None,
-                    worker_seen_at=None,
-                    rung_at=None,
-                    restarts=0,
-                    restarted_at=None,
-                    settle_after=None,
-                )
-                == 1
-            )
+            # What that boot says later is nobody's word; what a server says that was thought to be
+            # gone, and is there again, is its own.
+            shelved = asleep.filter(cloud_status__in=sorted(ASLEEP)).exclude(boot_id="")
+            shelved.update(gone_boot=F("boot_id"))
+            return asleep.update(touched_at=now, wanted=Wanted.ASLEEP, **waking.OVER) == 1
 
     def _ring(self, step: steps.Ring) -> bool:
         now = self._clock.now()

@@ -114,8 +114,11 @@ def _open(
     )
 
 
-def begin(node_id: UUID, since: datetime) -> None:
-    """The node has been billed since then: what is not accounted for yet was its boot."""
+def begin(node_id: UUID, since: datetime, limit: datetime) -> None:
+    """The node has been billed since then: what is not accounted for yet was its boot.
+
+    `limit`: until when that was within the rules; beyond it, it was a failure.
+    """
     rows = LedgerEntry.objects.filter(node_id=node_id)
     if (
         rows.filter(started_at__lte=since)
@@ -129,12 +132,21 @@ def begin(node_id: UUID, since: datetime) -> None:
     elif first.cause == Cause.BOOT:
         LedgerEntry.objects.filter(pk=first.pk).update(started_at=since)
     else:
+        ends = min(first.started_at, max(limit, since))
+        _before(first, Cause.BOOT, since, ends)
+        if ends < first.started_at:
+            _before(first, Cause.FAILURE, ends, first.started_at)
+
+
+def _before(first: LedgerEntry, cause: Cause, start: datetime, end: datetime) -> None:
+    """A stretch of the same waking that became known after its end; none if it has no length."""
+    if start < end:
         LedgerEntry.objects.create(
-            node_id=node_id,
+            node_id=first.node_id,
             server_id=first.server_id,
-            cause=Cause.BOOT,
-            started_at=since,
-            ended_at=first.started_at,
+            cause=cause,
+            started_at=start,
+            ended_at=end,
             price_per_hour=first.price_per_hour,
         )
 

@@ -15,7 +15,16 @@ from datetime import datetime, timedelta
 
 from django.db.models import Q
 
-from orchestrator import alerting, care, errands, idle_limits, jobs, node_logs, store
+from orchestrator import (
+    alerting,
+    care,
+    errands,
+    idle_limits,
+    jobs,
+    node_logs,
+    site_watch,
+    store,
+)
 from orchestrator.accounting import account_all
 from orchestrator.care import Mark
 from orchestrator.clock import Clock
@@ -25,7 +34,7 @@ from orchestrator.errands import Errand
 from orchestrator.gates import Gates, Shell, no_shell
 from orchestrator.models import FleetState
 from orchestrator.node_logs import LogOf
-from orchestrator.policy import site, steps
+from orchestrator.policy import steps
 from orchestrator.policy.planner import plan
 from orchestrator.providers.port import Provider
 from orchestrator.settings import fleet_settings
@@ -85,7 +94,7 @@ class Reconciler:
         self._token = secrets.token_hex(16)
         self._look = CloudLook(provider, clock, self.still_mine)
         self._calls = CloudCalls(provider, clock, self._token)
-        self._gates = Gates(clock, shell)
+        self._gates = Gates(clock, shell, site_watch.settled)
         self._looked_at: datetime | None = None
 
     def tick(self) -> TickReport:
@@ -183,29 +192,25 @@ class Reconciler:
     def _look_again(self) -> None:
         """Where the cloud was waited for, the site was not looked at meanwhile."""
         tick = policy_of(fleet_settings()).tick
-        if self._looked_at is None or self._clock.now() - self._looked_at >= tick:
+        if self._looked_at is None or self._clock.now() - self._looked_at >= tick / 2:
             self._look_at_site()
 
     def _look_at_site(self) -> None:
         up = self._site_up()
-        now = self._looked_at = self._clock.now()
-        state = FleetState.objects.get(pk=1)
-        rules = policy_of(fleet_settings())
-        gap = site.longest_gap(rules.tick, rules.call, rules.lease)
-        seen = site.looked(site.Site(state.site_up_since, state.site_seen_at), up, now, gap)
-        FleetState.objects.filter(pk=1).update(
-            site_up_since=seen.up_since, site_seen_at=seen.seen_at
-        )
+        self._looked_at = self._clock.now()
+        site_watch.note(up, self._looked_at)
 
     def _do(self, step: steps.Step, to_ask: list[Errand], *, cloud_answers: bool) -> bool:
         """Carry out one step; False when its premise no longer holds."""
         match step:
             case steps.ExpireLease():
                 with store.atomic():
-                    return jobs.expire(step.attempt, self._clock.now())
+                    now = self._clock.now()
+                    return site_watch.settled(now) and jobs.expire(step.attempt, now)
             case steps.Preempt():
                 with store.atomic():
-                    return jobs.preempt(step.attempt, self._clock.now())
+                    now = self._clock.now()
+                    return site_watch.settled(now) and jobs.preempt(step.attempt, now)
             case steps.Call() | steps.Finish() | steps.SettleLedger():
                 return cloud_answers and self._ask(step, to_ask)
             case steps.Restart():

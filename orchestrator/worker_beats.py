@@ -19,10 +19,13 @@ def beat(node: Node, said: NodeBeat, now: datetime) -> NodeOrders:
     """Note what the worker says; its orders are the answer.
 
     A worker that says STOPPED is not believed to be another boot's end: only the boot that was
-    heard last counts, so a late last word of an old process changes nothing.
+    heard last counts, so a late last word of an old process changes nothing. Nor does any other
+    late word of a boot that ended when the server was put to sleep.
     """
     Node.objects.filter(pk=node.pk).update(touched_at=now)
     node.refresh_from_db()
+    if said.boot_id == node.gone_boot:
+        return _orders(node, said, now)
     ending = said.state in (WorkerState.STOPPED, WorkerState.STOPPING)
     if ending and node.boot_id and node.boot_id != said.boot_id:
         return _orders(node, said, now)

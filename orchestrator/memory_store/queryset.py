@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from django.db import models
 from django.db.models import Q
@@ -14,9 +14,6 @@ from orchestrator.memory_store.instances import changes_of, inserted, instance_o
 from orchestrator.memory_store.selection import Selection, distinct
 from orchestrator.memory_store.table import Row
 from orchestrator.memory_store.updates import update_all, worked_out_changes
-
-if TYPE_CHECKING:
-    pass
 
 Shape = Callable[[Row], Any]
 

@@ -69,6 +69,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name="node",
+            name="gone_boot",
+            field=models.CharField(blank=True, max_length=64),
+        ),
+        migrations.AddField(
+            model_name="node",
             name="woken_here",
             field=models.BooleanField(default=False),
         ),

@@ -52,6 +52,8 @@ class Node(StoredModel):
     """When it was first seen to run since then."""
 
     boot_id = models.CharField(max_length=64, blank=True)
+    gone_boot = models.CharField(max_length=64, blank=True)
+    """The boot that ended when it was last put to sleep: what it says now, it said before."""
     worker_state = models.CharField(max_length=32, blank=True)
     worker_state_since = models.DateTimeField(null=True, blank=True)
     worker_sentence = models.CharField(max_length=500, blank=True)

@@ -104,7 +104,11 @@ def _expired(fleet: FleetView) -> Iterator[ExpireLease]:
 def _node_step(node: NodeView, fleet: FleetView, may_sleep: frozenset[str]) -> Step | None:
     if node.operation is not None:
         return _operation_step(node, node.operation, fleet)
-    if node.locked or node.wanted is Wanted.HELD or node.task:
+    if node.wanted is Wanted.HELD:
+        return None
+    if node.task:
+        return _woken_by_others_step(node)
+    if node.locked:
         return None
     if node.cloud in NOT_AWAKE:
         return _asleep_step(node, fleet.now)
@@ -156,6 +160,18 @@ def _seen_since(node: NodeView, operation: Operation) -> bool:
         and node.cloud_seen_at is not None
         and node.cloud_seen_at > operation.sent_at
     )
+
+
+def _woken_by_others_step(node: NodeView) -> Step | None:
+    """Somebody is at work with it: what its worker last said was said before it slept.
+
+    Where it is our own waking that we waited for too long, it is ours still.
+    """
+    if node.woken_here and node.active_since is None:
+        return None
+    said = node.ready_at is not None or node.worker is not None
+    asleep = node.cloud is CloudStatus.SHELVED_OFFLOADED
+    return SettleAsleep(node.name) if said and asleep else None
 
 
 def _asleep_step(node: NodeView, now: datetime) -> Step | None:

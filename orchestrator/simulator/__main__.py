@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(first: int, seeds: int, processes: int) -> int:
-    from orchestrator.simulator.runner import awaited, coverage, many
+    from orchestrator.simulator.runner import coverage, many
 
     began = time.monotonic()
     total = many(first, seeds, processes, prepare)
@@ -67,7 +67,7 @@ def _run(first: int, seeds: int, processes: int) -> int:
         f"{total.cpu / max(1, total.seeds):.2f} CPU seconds each"
     )
     _say(f"at least, in any seed: {dict(total.fewest)}")
-    for line in (*coverage(total.seen), *awaited(total.seen)):
+    for line in coverage(total.seen):
         _say(line)
     for seed, sentence in sorted(total.broken.items()):
         _say(f"BROKEN {seed}: {sentence.splitlines()[0]}")

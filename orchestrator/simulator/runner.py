@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 from orchestrator.policy.alerts import AlertKind
 from orchestrator.policy.steps import Why
-from orchestrator.simulator.checks.eyes import AWAITED
 from orchestrator.simulator.mutants import MUTANTS, Mutant
 from orchestrator.simulator.processes import Violation
 from orchestrator.simulator.servers import Fault
@@ -199,13 +198,6 @@ _ENDS = (
     *((OperationKind.SHELVE, why) for why in (Why.DONE, Why.OPERATION_FAILED)),
     *((OperationKind.SHELVE, why) for why in (Why.OPERATION_TIMEOUT, Why.NEVER_SENT)),
 )
-
-
-def awaited(seen: Counter[str]) -> Iterator[str]:
-    """Bugs that are known and not mended, and how often they showed."""
-    for bug, sentence in AWAITED.items():
-        if times := seen[f"awaits a mend: {bug}"]:
-            yield f"AWAITS A MEND ({bug}, {times} times): {sentence}"
 
 
 def coverage(seen: Counter[str]) -> Iterator[str]:

@@ -14,9 +14,9 @@ from orchestrator.enrol import enrol
 from orchestrator.models import LedgerEntry, Node
 from orchestrator.providers.local_state import Fault, WorkerFacts
 from orchestrator.providers.port import ActionFacts, ActionResult, ServerFacts
-from orchestrator.reconciler import Reconciler
 from orchestrator.settings import FleetSettings, fleet_settings
 from orchestrator.states import Cause, CloudStatus, OperationKind
+from tests.orchestrator.lone_server import ASLEEP, SERVER, running, tick
 from tests.orchestrator.rows import (
     ManualClock,
     beat,
@@ -30,9 +30,6 @@ from tests.orchestrator.rows import (
 from tests.orchestrator.simulation.cloud import Server, SimulatedCloud
 
 pytestmark = pytest.mark.django_db
-
-ASLEEP = {"cloud_status": CloudStatus.SHELVED_OFFLOADED, "awake_since": None}
-SERVER = "server-gpu-1"
 
 
 class NotingCloud(SimulatedCloud):
@@ -59,15 +56,6 @@ class NotingCloud(SimulatedCloud):
             if note.request_id == request_id:
                 return note
         return super().action(server_id, request_id)
-
-
-def tick(cloud: SimulatedCloud, clock: ManualClock) -> None:
-    Reconciler(cloud, clock, lambda: True).tick()
-
-
-def running(cloud: SimulatedCloud) -> None:
-    server = cloud.servers[SERVER]
-    server.state = server.state.model_copy(update={"status": CloudStatus.ACTIVE})
 
 
 def costing(price: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,6 @@ from orchestrator.policy.alerts import AlertKind
 from orchestrator.policy.planner import plan
 from orchestrator.policy.views import FleetView
 from orchestrator.providers.port import ActionFacts, CloudError, CloudErrorKind, ServerFacts
-from orchestrator.reconciler import Reconciler
 from orchestrator.states import (
     AttemptOutcome,
     Cause,
@@ -28,6 +27,7 @@ from orchestrator.states import (
     OperationOutcome,
     Wanted,
 )
+from tests.orchestrator.lone_server import ASLEEP, SERVER, running, tick
 from tests.orchestrator.rows import (
     ManualClock,
     beat,
@@ -40,8 +40,6 @@ from tests.orchestrator.simulation.cloud import SimulatedCloud
 
 pytestmark = pytest.mark.django_db
 
-ASLEEP = {"cloud_status": CloudStatus.SHELVED_OFFLOADED, "awake_since": None}
-SERVER = "server-gpu-1"
 Order = Callable[[Node, str, datetime], None]
 
 
@@ -74,10 +72,6 @@ class LosingCloud(SimulatedCloud):
             raise CloudError(CloudErrorKind.TRANSIENT, "The cloud does not answer.")
 
 
-def tick(cloud: SimulatedCloud, clock: ManualClock) -> list[str]:
-    return Reconciler(cloud, clock, lambda: True).tick().steps
-
-
 def run(
     cloud: SimulatedCloud, clock: ManualClock, seconds: float, node: Node | None = None
 ) -> None:
@@ -86,12 +80,6 @@ def run(
         if node is not None:
             beat(node, clock)
         tick(cloud, clock)
-
-
-def running(cloud: SimulatedCloud) -> None:
-    """The server is awake, whoever woke it."""
-    server = cloud.servers[SERVER]
-    server.state = server.state.model_copy(update={"status": CloudStatus.ACTIVE})
 
 
 @pytest.mark.parametrize("order", [fleet_control.hold, fleet_control.drain])

@@ -132,7 +132,6 @@ class Checks:
         self._jobs.jobs(jobs)
         self._gates.nodes(nodes)
         self._requests.nodes(nodes)
-        self._wakings.nodes(nodes)
         if attempts:
             self._jobs.attempts(attempts)
             self._gates.attempts(attempts)

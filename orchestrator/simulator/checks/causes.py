@@ -44,7 +44,7 @@ class Causes:
             if old is None and row["cause"] == Cause.EXTERNAL:
                 self._is_not_ours(row)
             if row["cause"] == Cause.BOOT and row["ended_at"] is not None:
-                self._was_short(row, known_late=old is None)
+                self._was_short(row)
 
     def alerts(self, changed: Iterable[Pair]) -> None:
         for old, row in changed:
@@ -101,8 +101,7 @@ class Causes:
                 limit = self._boot_limit(node)
                 known_ready = node["ready_at"] is not None
                 right = known_ready or limit is None or began <= limit
-                eyes.awaits(
-                    "ready-asleep",
+                eyes.require(
                     not known_ready,
                     f"{name} boots, and its worker is said to be ready",
                 )
@@ -136,16 +135,13 @@ class Causes:
                 f"{node['name']} works, and its time is not called so",
             )
 
-    def _was_short(self, row: Row, *, known_late: bool) -> None:
+    def _was_short(self, row: Row) -> None:
         rules = self._eyes.world.rules
         limit = self._boot_limit(self._eyes.node(row["node_id"]))
         longest = row["started_at"] + seconds(rules.unshelve + rules.boot + 2 * rules.tick)
         short = row["ended_at"] <= max(longest, limit or longest)
         sentence = "a boot went on beyond its limit, and it is not called a failure"
-        if known_late:
-            self._eyes.awaits("boot-known-late", short, sentence)
-        else:
-            self._eyes.require(short, sentence)
+        self._eyes.require(short, sentence)
 
     def _boot_limit(self, node: Row) -> datetime | None:
         rules = self._eyes.world.rules
@@ -170,10 +166,7 @@ class Causes:
             and last.result is not ActionResult.FAILED
         )
         sentence = "a waking that we asked for is called somebody else's"
-        if node["wanted"] == Wanted.ASLEEP:
-            self._eyes.awaits("external-after-release", not ours, sentence)
-        else:
-            self._eyes.require(not ours, sentence)
+        self._eyes.require(not ours, sentence)
 
     def _operation(self, node: Row) -> str | None:
         for row in self._eyes.some(CloudOperation, "node_id", node["id"]):

@@ -16,17 +16,6 @@ from orchestrator.states import AttemptOutcome, JobState
 if TYPE_CHECKING:
     from orchestrator.simulator.world import World
 
-AWAITED = {
-    "boot-known-late": "Where a worker is heard before it is known that its waking was asked for, "
-    "its boot is written down afterwards, in one piece, with no regard to how long it may take.",
-    "ready-asleep": "A node that is being woken counts as ready before its new worker has said so: "
-    "a beat of its old boot came late, or others shelved and woke it before we saw it sleep.",
-    "aged-plan": "A tick that stands still right before a step takes a lease or drains a node "
-    "although the site has been away meanwhile: the step's own statement does not look again.",
-}
-"""Bugs that the simulator has found and that are not mended yet: they are counted, and no seed is
-called broken for them. Whoever mends one takes it out of here, and it has to hold from then on."""
-
 Pair = tuple[Row | None, Row]
 """A row before and after; None before it was there."""
 
@@ -77,11 +66,7 @@ class Eyes:
 
     def site_is_settled(self, sentence: str) -> None:
         """Silence counts for nothing until the site has been up for as long as a lease."""
-        settled = self.world.site_up_for() >= self.world.rules.lease
-        if self.at_once():
-            self.require(settled, sentence)
-        else:
-            self.awaits("aged-plan", settled, sentence)
+        self.require(self.world.site_up_for() >= self.world.rules.lease, sentence)
 
     def who(self) -> str:
         return self.world.current.name if self.world.current is not None else "somebody"
@@ -91,13 +76,6 @@ class Eyes:
 
     def saw(self, what: str) -> None:
         self.world.seen[what] += 1
-
-    def awaits(self, bug: str, holds: bool, sentence: str) -> None:
-        """Required once the bug is mended; until then it is counted."""
-        if bug not in AWAITED:
-            self.require(holds, sentence)
-        elif not holds:
-            self.saw(f"awaits a mend: {bug}")
 
     def require(self, holds: bool, sentence: str) -> None:
         if not holds:

@@ -8,11 +8,10 @@ from itertools import pairwise
 from typing import Any
 
 from orchestrator.models import LedgerEntry
-from orchestrator.providers.port import ActionResult
-from orchestrator.simulator.checks.eyes import AWAITED, Eyes, Pair, seconds
-from orchestrator.simulator.servers import Action, Billed, Server
+from orchestrator.simulator.checks.eyes import Eyes, Pair, seconds
+from orchestrator.simulator.servers import Billed, Server
 from orchestrator.simulator.stores import Row
-from orchestrator.states import Cause, CloudStatus, OperationKind
+from orchestrator.states import Cause, CloudStatus
 
 
 class Ledger:
@@ -50,13 +49,7 @@ class Ledger:
             if one["ended_at"] is not None and one["ended_at"] <= two["started_at"]:
                 continue
             sentence = f"two stretches of the ledger overlap: {_stretch(one)} and {_stretch(two)}"
-            ahead = one["settled"] and one["ended_at"] - two["started_at"] <= seconds(
-                max(rules.cloud_clock, 0.0)
-            )
-            if ahead:
-                self._eyes.awaits("fast-cloud-clock", False, sentence)
-            else:
-                self._eyes.require(False, sentence)
+            self._eyes.require(False, sentence)
 
     # ---------------------------------------------------------------------------------- the end
 
@@ -79,13 +72,8 @@ class Ledger:
             server = world.cloud.servers[host.server_id]
             if server.status is CloudStatus.DELETED:
                 continue
-            open_ended = bool(server.actions) and server.actions[-1].result is ActionResult.FAILED
             mine = self._eyes.some(LedgerEntry, "node_id", host.pk)
-            left = [f"{host.name}: {_stretch(row)}" for row in mine if not row["settled"]]
-            if open_ended and "offloaded-by-the-poll" in AWAITED:
-                self._eyes.awaits("offloaded-by-the-poll", not left, "; ".join(left))
-            else:
-                found += left
+            found += [f"{host.name}: {_stretch(row)}" for row in mine if not row["settled"]]
         return found
 
     def _accounted(self, name: str, stretch: Billed, mine: list[Row]) -> None:
@@ -126,10 +114,7 @@ class Ledger:
         left = end - start
         holds = left <= max(early, timedelta(seconds=60))
         sentence = f"{left} of {name} are in the ledger ({row['cause']} until {end}), not billed"
-        if row["settled"] and any(_left_shelved(action) for action in server.actions):
-            self._eyes.awaits("offloaded-by-the-poll", holds, sentence)
-        else:
-            self._eyes.require(holds, sentence)
+        self._eyes.require(holds, sentence)
 
     def _clocks_differ(self) -> timedelta:
         return seconds(1 + abs(self._eyes.world.rules.cloud_clock))
@@ -137,10 +122,6 @@ class Ledger:
     def _seen_after(self, moment: datetime) -> datetime:
         """When a whole tick that began after it had ended."""
         return next((end for began, end in self._ticks if began >= moment), self._eyes.now)
-
-
-def _left_shelved(action: Action) -> bool:
-    return action.kind is OperationKind.SHELVE and action.result is ActionResult.FAILED
 
 
 def _stretch(row: Row) -> str:

@@ -110,10 +110,7 @@ class Requests:
         last = max(failed, default=None)
         waited = last is None or now - last >= timedelta(seconds=55)
         sentence = f"{node['name']} was woken again right after it could not be woken"
-        if self._eyes.at_once():
-            self._eyes.require(waited, sentence)
-        else:
-            self._eyes.awaits("aged-waking", waited, sentence)
+        self._eyes.require(waited, sentence)
 
     def _really_succeeded(self, row: Row) -> None:
         """What is believed to have worked has worked, or its goal was reached otherwise."""

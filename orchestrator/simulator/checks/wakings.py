@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 from orchestrator.models import CloudOperation, Node
 from orchestrator.simulator.checks.eyes import Eyes, Pair
@@ -25,12 +24,6 @@ class Wakings:
 
     def __init__(self, eyes: Eyes) -> None:
         self._eyes = eyes
-        self._reopened: dict[Any, datetime] = {}
-
-    def nodes(self, changed: Iterable[Pair]) -> None:
-        for old, row in changed:
-            if old is not None and old["gate"] == Gate.DRAINING and row["gate"] == Gate.OPEN:
-                self._reopened[row["id"]] = self._eyes.now
 
     def operations(self, changed: Iterable[Pair]) -> None:
         # One that stood still between its look and its intent did not know better.
@@ -52,19 +45,12 @@ class Wakings:
         waiting = [
             job["kind"] for job in self._eyes.queued() if job["not_before"] <= self._eyes.now
         ]
-
-        def helps(there: list[Any]) -> bool:
-            mine = [kinds[key] for key in there]
-            return _served(waiting, [*mine, kinds[row["node_id"]]]) > _served(waiting, mine)
-
-        sentence = (
-            f"a node was woken although {len(free)} free ones are there for {len(waiting)} jobs"
+        mine = [kinds[key] for key in free]
+        helps = _served(waiting, [*mine, kinds[row["node_id"]]]) > _served(waiting, mine)
+        self._eyes.require(
+            helps,
+            f"a node was woken although {len(free)} free ones are there for {len(waiting)} jobs",
         )
-        before = [key for key in free if self._reopened.get(key) != self._eyes.now]
-        if helps(before):
-            self._eyes.awaits("reopened-and-woken", helps(free), sentence)
-        else:
-            self._eyes.require(False, sentence)
 
     def _does(self, node: Row) -> frozenset[str]:
         """What the fleet can know of it."""

@@ -1,109 +1,24 @@
-"""The switch with a real Redis, the real openstacksdk and a cloud on the loopback.
-
-Its clock is the test's; Redis's own age is taken to have passed with it.
-"""
+"""What the switch makes of pulses, of its memory, and of what people have done."""
 
 from __future__ import annotations
 
 import logging
-import threading
-import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 
 import pytest
-import redis as redis_client
 
-from gpu_node.contracts.pulse import HOLD_METADATA, NODE_METADATA, NodePulse, node_key
-from gpu_node.contracts.watch import LOOK_SECONDS, Instant, read_memory
-from orchestrator import pulse
-from orchestrator.deadman import cloud as cloud_module
-from orchestrator.deadman.cloud import Cloud, open_cloud
+from gpu_node.contracts.pulse import HOLD_METADATA, NODE_METADATA
+from gpu_node.contracts.watch import Instant, read_memory
 from orchestrator.deadman.facts import RedisFacts
 from orchestrator.deadman.memory import Memory
-from orchestrator.deadman.pulses import read_pulses
 from orchestrator.deadman.run import Switch
-from orchestrator.deadman.tags import Tag, is_in_care, tag_server
+from orchestrator.deadman.tags import is_in_care, tag_server
 from orchestrator.deadman.verdict import Rules
-from tests.orchestrator.deadman.nova import FakeServer, Misbehaviour, Nova
-from tests.support.redis import RedisServer
+from tests.orchestrator.deadman.desk import Desk
+from tests.orchestrator.deadman.nova import FakeServer
 
-MINUTE = 60.0
 LONG = timedelta(hours=14)
-
-
-@dataclass
-class Desk:
-    """The switch, its clock, and those who write pulses."""
-
-    nova: Nova
-    redis: RedisServer
-    state: Path
-    seconds: float = 1000.0
-    beat: int = 0
-    dry: bool = False
-    cloud: Cloud = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.cloud = open_cloud("guard", Tag("dubfleet", "1"))
-
-    def look(self) -> bool:
-        return Switch(
-            cloud=self.cloud,
-            pulses=self._pulses,
-            state=self.state,
-            rules=Rules(12 * 3600.0),
-            now=lambda: Instant("boot", self.seconds),
-            dry=self.dry,
-        ).look()
-
-    def pass_minutes(self, minutes: int, *, ticks: bool = False, node: str | None = "gpu-1") -> int:
-        """Look once in each; how many requests to shelve there were."""
-        before = len(self.nova.posts())
-        for _ in range(minutes):
-            self.seconds += MINUTE
-            if ticks:
-                assert pulse.beat(self.redis.url)
-            if node is not None:
-                self.node_beats(node)
-            self.look()
-        return len(self.nova.posts()) - before
-
-    def node_beats(self, name: str = "gpu-1", job: str | None = None) -> None:
-        self.beat += 1
-        said = NodePulse(
-            boot_id="boot-of-the-worker",
-            beat=self.beat,
-            at=datetime.now(UTC),
-            node=name,
-            busy=job is not None,
-            job=job,
-        )
-        self.client.set(node_key(name), said.model_dump_json())
-
-    @property
-    def client(self) -> redis_client.Redis:
-        return redis_client.Redis.from_url(self.redis.url)
-
-    def _pulses(self, nodes: Iterable[str]) -> RedisFacts | None:
-        found = read_pulses(self.redis.url, nodes)
-        return found and replace(found, uptime_seconds=found.uptime_seconds + self.seconds)
-
-
-@pytest.fixture
-def desk(nova: Nova, redis: RedisServer, tmp_path: Path) -> Desk:
-    return Desk(nova, redis, tmp_path / "state" / "memory.json")
-
-
-@pytest.fixture
-def watched(desk: Desk) -> Desk:
-    """An idle server, and a controller that has ticked for the last time."""
-    desk.state.parent.mkdir()
-    desk.nova.boot("gpu-1")
-    desk.pass_minutes(3, ticks=True)
-    return desk
 
 
 def test_an_abandoned_server_is_put_to_sleep_once(watched: Desk) -> None:
@@ -196,111 +111,6 @@ def test_a_memory_that_cannot_be_written_asks_for_nothing(desk: Desk) -> None:
     assert desk.nova.posts() == []
 
 
-def test_the_actions_are_read_before_every_request(watched: Desk) -> None:
-    [server] = watched.nova.servers.values()
-    server.shelving_fails = True
-    assert watched.pass_minutes(45) == 4
-    calls = watched.nova.requests
-    posts = [n for n, (method, _) in enumerate(calls) if method == "POST"]
-    for post in posts:
-        assert calls[post - 1] == ("GET", f"/v2.1/servers/{server.id}/os-instance-actions")
-        assert calls[post - 2] == ("GET", f"/v2.1/servers/{server.id}")
-
-
-def test_a_server_that_falls_back_is_asked_again_and_then_told(watched: Desk) -> None:
-    [server] = watched.nova.servers.values()
-    watched.pass_minutes(30)
-    server.status, server.task_state = "ACTIVE", "shelving_image_uploading"
-    assert watched.pass_minutes(10) == 0
-    server.status, server.task_state = "SHUTOFF", None
-    assert watched.pass_minutes(1) == 1
-    assert server.status == "SHELVED_OFFLOADED"
-
-
-def test_a_request_whose_answer_was_lost_is_not_repeated(
-    watched: Desk, caplog: pytest.LogCaptureFixture
-) -> None:
-    watched.pass_minutes(29)
-    watched.nova.misbehaviour["POST", "/action"] = Misbehaviour.LOSE
-    assert watched.pass_minutes(1) == 1
-    assert "without an answer" in caplog.text
-    watched.nova.misbehaviour.clear()
-    assert watched.pass_minutes(10) == 0
-
-
-def test_a_cloud_that_does_not_answer_is_given_up(
-    watched: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cloud_module, "_TIMEOUT", 0.3)
-    for hangs in ("/detail", "/os-instance-actions", "/auth/tokens"):
-        watched.nova.misbehaviour = {
-            ("GET", hangs): Misbehaviour.HANG,
-            ("POST", hangs): Misbehaviour.HANG,
-        }
-        watched.cloud = open_cloud("guard", Tag("dubfleet", "1"))
-        assert not watched.look()
-
-
-def hang_lists(desk: Desk, servers: Iterable[FakeServer]) -> None:
-    for one in servers:
-        desk.nova.misbehaviour["GET", f"{one.id}/os-instance-actions"] = Misbehaviour.HANG
-
-
-def test_lists_that_hang_keep_nobody_elses_from_being_read(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cloud_module, "_TIMEOUT", 1.0)
-    desk.cloud = open_cloud("guard", Tag("dubfleet", "1"))
-    servers = [desk.nova.boot(f"gpu-{number}", awake_for=LONG) for number in range(20)]
-    hang_lists(desk, servers[:12])
-    desk.state.parent.mkdir()
-    began = time.monotonic()
-    assert not desk.look(), "a person has to look at it"
-    assert time.monotonic() - began < 10.0, "they were waited for one after the other"
-    assert [one.status for one in servers] == ["ACTIVE"] * 12 + ["SHELVED_OFFLOADED"] * 8
-
-
-def test_all_lists_together_have_one_deadline(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(cloud_module, "_LISTS_SECONDS", 1.0)
-    monkeypatch.setattr(cloud_module, "_TIMEOUT", 5.0)
-    desk.cloud = open_cloud("guard", Tag("dubfleet", "1"))
-    servers = [desk.nova.boot(f"gpu-{number}", awake_for=LONG) for number in range(20)]
-    hang_lists(desk, servers)
-    desk.state.parent.mkdir()
-    desk.cloud.connection.compute.get("/servers/detail")  # what the SDK has to find out first
-    began = time.monotonic()
-    assert not desk.look(), "a person has to look at it"
-    assert time.monotonic() - began < 4.0
-    assert "20 lists of actions did not come in time" in caplog.text
-    assert read_memory(Memory, desk.state) is not None
-    desk.nova.over.set()
-    for thread in threading.enumerate():
-        if thread.name.startswith("actions"):
-            thread.join(10)
-
-
-def test_all_that_hang_for_as_long_as_the_sdk_waits_leave_time_for_the_rest() -> None:
-    """Of the alarm: the servers, Redis and the requests come before and after the lists."""
-    assert cloud_module._LISTS_SECONDS + cloud_module._TIMEOUT <= LOOK_SECONDS / 2
-
-
-def test_a_cloud_that_is_away_for_a_moment_does_not_end_the_watch(watched: Desk) -> None:
-    watched.pass_minutes(20)
-    watched.nova.misbehaviour["GET", "/detail"] = Misbehaviour.BREAK
-    watched.pass_minutes(3)
-    watched.nova.misbehaviour.clear()
-    assert watched.pass_minutes(6) == 0
-    assert watched.pass_minutes(1) == 1
-
-
-def test_nothing_is_asked_when_the_actions_cannot_be_read(watched: Desk) -> None:
-    watched.nova.misbehaviour["GET", "/os-instance-actions"] = Misbehaviour.BREAK
-    assert watched.pass_minutes(40) == 0
-    assert not watched.look()
-
-
 def test_an_emptied_redis_is_told_of_when_nobody_writes_to_it_again(watched: Desk) -> None:
     watched.client.flushall()
     watched.pass_minutes(20)
@@ -308,15 +118,6 @@ def test_an_emptied_redis_is_told_of_when_nobody_writes_to_it_again(watched: Des
     watched.pass_minutes(15)
     assert not watched.look(), "a person has to look at it"
     assert watched.nova.posts() == []
-
-
-def test_a_list_of_actions_that_fails_now_and_then_does_not_end_the_watch(watched: Desk) -> None:
-    watched.pass_minutes(20)
-    watched.nova.misbehaviour["GET", "/os-instance-actions"] = Misbehaviour.BREAK
-    watched.pass_minutes(1)
-    watched.nova.misbehaviour.clear()
-    assert watched.pass_minutes(8) == 0
-    assert watched.pass_minutes(1) == 1
 
 
 def lock(server: FakeServer) -> None:
