@@ -131,8 +131,9 @@ def _hunt(mutant: Mutant, limit: int, sound: Callable[[int], bool]) -> Hunt:
     tried = 0
     for seed in range(limit):
         tried += 1
+        planted = mutant.planted()
         try:
-            with mutant.planted():
+            with planted:
                 one(seed)
         except Violation as violation:
             broken = str(violation).splitlines()[0]

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import models
 
-from orchestrator import cloud_calls
+from orchestrator import cloud_calls, reconciler
 from orchestrator.cloud_calls import CloudCalls
 from orchestrator.errands import Errand
 from orchestrator.memory_store import MemoryStore
@@ -72,7 +72,11 @@ def _two_at_a_time() -> Sequence[Patch]:
         if constraint.name == "one_unresolved_operation_per_node":
             table.uniques.pop()
 
-    return [(MemoryStore, "_constrain", constrain)]
+    return [
+        (MemoryStore, "_constrain", constrain),
+        # Each of the two would be enough: what was planned before the other's call is dropped.
+        (reconciler, "_PLAN_KEEPS", timedelta(days=1)),
+    ]
 
 
 def _holds_come_too_late() -> Sequence[Patch]:
@@ -113,7 +117,7 @@ MUTANTS = (
     ),
     Mutant(
         "two-calls",
-        "two calls about one node may be under way",
+        "two calls about one node may be under way, and plans are kept however old they are",
         _two_at_a_time,
         ("under way at once",),
     ),

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from gpu_node.contracts.errors import Reason
 from gpu_node.contracts.node_api import Completion, RefusalReason
-from orchestrator import attempts, jobs
+from orchestrator import attempts, jobs, site_watch
 from orchestrator.demand import claimable
 from orchestrator.models import Attempt, Job, Node
 from orchestrator.policy import planner, retry
@@ -71,7 +71,7 @@ def _never_tries_again() -> Sequence[Patch]:
 
 
 def _settled_at_once() -> Sequence[Patch]:
-    return [(planner, "settled", lambda *_: True)]
+    return [(planner, "settled", lambda *_: True), (site_watch, "settled", lambda _: True)]
 
 
 def _repeats_are_refused() -> Sequence[Patch]:
@@ -116,11 +116,11 @@ def _best_by(*order: str) -> Sequence[Patch]:
     def best(kinds: Sequence[str], now: datetime) -> Job | None:
         return claimable(kinds, now).order_by(*order).first()
 
-    return [(jobs, "_best", best)]
+    return [(jobs, "best", best)]
 
 
 def _no_quarantine() -> Sequence[Patch]:
-    return [(jobs, "_count_loss", lambda *_: None)]
+    return [(jobs, "count_loss", lambda *_: None)]
 
 
 MUTANTS = (

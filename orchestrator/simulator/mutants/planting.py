@@ -26,7 +26,12 @@ class Mutant:
         return any(words in violation for words in self.shows)
 
     def planted(self) -> AbstractContextManager[None]:
-        return _planted(self.patches())
+        """Raises LookupError when what it replaces is not there any more."""
+        patches = self.patches()
+        for where, name, _ in patches:
+            if name not in vars(where):
+                raise LookupError(f"{self.name}: {where.__name__} has no {name} any more")
+        return _planted(patches)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from orchestrator.simulator import runner
 from orchestrator.simulator.mutants import MUTANTS, Mutant
 from orchestrator.simulator.processes import Violation
 from orchestrator.simulator.runner import one, possible, some
@@ -18,6 +19,19 @@ def test_the_same_seed_is_the_same_history() -> None:
 
 def test_every_planted_bug_has_a_name_of_its_own() -> None:
     assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS) >= 10
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: str(mutant.name))
+def test_every_bug_can_still_be_planted(mutant: Mutant) -> None:
+    """One that replaces what has another name by now would be said to have survived."""
+    with mutant.planted():
+        pass
+
+
+def test_a_bug_that_replaces_what_is_gone_is_refused() -> None:
+    stale = Mutant("stale", "", lambda: [(runner, "what_is_gone", None)], ())
+    with pytest.raises(LookupError, match="what_is_gone"):
+        stale.planted()
 
 
 @pytest.mark.parametrize("mutant", MUTANTS[:2], ids=lambda mutant: str(mutant.name))
