@@ -80,10 +80,11 @@ class Column:
 
 def fresh(value: Any) -> Any:
     """A copy of what came out of a JSON column: whoever reads it may change it."""
-    if isinstance(value, dict):
-        return {key: fresh(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [fresh(one) for one in value]
+    kind = type(value)
+    if kind is dict:
+        return {key: one if type(one) is str else fresh(one) for key, one in value.items()}
+    if kind is list:
+        return [one if type(one) is str else fresh(one) for one in value]
     return value
 
 
