@@ -39,6 +39,7 @@ serve: setup ## run the whole site until Ctrl-C: ARGS='--port 8080' for another 
 # Twice as many at once as the two cores that are counted on: a good part of them waits for programs.
 test: setup-test ## run the tests: ARGS='-k name' for some of them
 	.venv/bin/python -m pytest -n 4 --dist loadfile -m "not soak and not cloud" $(ARGS)
+	$(SPEECH_TESTS) -n 4 --dist loadfile -m "not soak" $(ARGS)
 ifeq ($(strip $(ARGS)),)
 	.venv/bin/python -m tests.support.postgres -- .venv/bin/python -m pytest -q -n 3 \
 	    --dist loadfile -m "not soak and not cloud" $(ON_POSTGRES)
@@ -54,6 +55,11 @@ soak: setup-test ## run the long tests
 
 SEEDS ?= 200
 
+# The speech service knows nobody and has an environment of its own, its tests and types included.
+SPEECH := chatterbox_service
+SPEECH_TESTS = $(SPEECH)/.venv/bin/python -m pytest -c $(SPEECH)/pyproject.toml --rootdir . \
+    --confcutdir tests/$(SPEECH) tests/$(SPEECH)
+
 sim: setup ## live through simulated histories of the fleet: SEEDS=10000
 	.venv/bin/python -m orchestrator.simulator run --seeds $(SEEDS) $(ARGS)
 
@@ -64,6 +70,7 @@ lint: setup ## check style, format, types and who may import whom
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/python -m mypy
+	$(SPEECH)/.venv/bin/python -m mypy --config-file $(SPEECH)/pyproject.toml $(SPEECH) tests/$(SPEECH)
 	.venv/bin/python .venv/bin/lint-imports
 
 bench-broker: setup-test ## measure what is left after Redis is killed, flushed, or cut off
@@ -90,29 +97,34 @@ lock: ## resolve pyproject.toml anew into requirements/*.txt
 	    uv=var/uv/bin/uv; \
 	    [[ -x $$uv ]] || { python3 -m venv --clear var/uv; var/uv/bin/python -m pip install -q uv; }; \
 	fi; \
-	mkdir -p var/lock; \
+	mkdir -p var/lock/speech; \
 	for lock in node server dev testcloud; do \
 	    if [[ -e requirements/$$lock.txt ]]; then cp requirements/$$lock.txt var/lock/; fi; \
 	done; \
+	for lock in service chatterbox dev; do \
+	    if [[ -e $(SPEECH)/requirements/$$lock.txt ]]; then cp $(SPEECH)/requirements/$$lock.txt var/lock/speech/; fi; \
+	done; \
 	compile() { \
-	    UV_PYTHON_DOWNLOADS=never $$uv pip compile pyproject.toml "$${@:2}" --quiet --universal \
+	    UV_PYTHON_DOWNLOADS=never $$uv pip compile "$$1" "$${@:3}" --quiet \
 	        --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	        --no-emit-build-options --no-annotate --custom-compile-command "make lock" \
-	        -o "var/lock/$$1.txt" $(ARGS); \
+	        -o "var/lock/$$2.txt" $(ARGS); \
 	}; \
-	compile node --extra embedded --extra demo --extra worker; \
-	compile server --extra server; \
-	compile dev --extra embedded --extra demo --extra worker --extra server --group dev; \
-	UV_PYTHON_DOWNLOADS=never $$uv pip compile requirements/testcloud.in --quiet --python-version 3.11 \
-	    --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-build-options \
-	    --no-annotate --custom-compile-command "make lock" -o var/lock/testcloud.txt $(ARGS); \
-	if grep -nE '://|^ *-(i|f|-index-url|-extra-index-url|-find-links|-trusted-host)\b| @ ' var/lock/*.txt; then \
+	compile pyproject.toml node --universal --extra embedded --extra demo --extra worker; \
+	compile pyproject.toml server --universal --extra server; \
+	compile pyproject.toml dev --universal --extra embedded --extra demo --extra worker --extra server --group dev; \
+	compile requirements/testcloud.in testcloud; \
+	compile $(SPEECH)/pyproject.toml speech/service --universal; \
+	compile $(SPEECH)/pyproject.toml speech/chatterbox --universal --extra chatterbox; \
+	compile $(SPEECH)/pyproject.toml speech/dev --universal --group $(SPEECH)/pyproject.toml:dev; \
+	if grep -nE '://|^ *-(i|f|-index-url|-extra-index-url|-find-links|-trusted-host)\b| @ ' var/lock/*.txt var/lock/speech/*.txt; then \
 	    echo "lock: the lines above name an address; the locks are left as they were" >&2; \
 	    exit 1; \
 	fi; \
 	mv var/lock/{node,server,dev,testcloud}.txt requirements/; \
-	echo "lock: requirements/node.txt, server.txt, dev.txt and testcloud.txt are up to date"
+	mv var/lock/speech/{service,chatterbox,dev}.txt $(SPEECH)/requirements/; \
+	echo "lock: the files of requirements/ and $(SPEECH)/requirements/ are up to date"
 
 clean: ## remove .venv, var/ and every cache
-	rm -rf .venv var dist .mypy_cache .ruff_cache .hypothesis .import_linter_cache .pytest_cache
+	rm -rf .venv $(SPEECH)/.venv var dist .mypy_cache .ruff_cache .hypothesis .import_linter_cache .pytest_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# What `make setup` runs: system packages, then .venv. Running it again is always safe: it does nothing
-# when nothing is to do, and makes anew what an interrupted run left half-made. `setup.sh test` also
-# wants what only the tests need.
+# What `make setup` runs: system packages, then .venv, then the speech service's own environment
+# (chatterbox_service/.venv). Running it again is always safe: it does nothing when nothing is to do,
+# and makes anew what an interrupted run left half-made. `setup.sh test` also wants what only the tests
+# need.
 set -euo pipefail
 
 # A strict umask of root's must not make .venv or a package's files unreadable to everybody else.
@@ -13,11 +14,14 @@ root=$PWD
 unset PYTHONPATH PYTHONHOME PIP_TARGET PIP_PREFIX PIP_ROOT
 export PIP_USER=0 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
 
-stamp=.venv/.setup-done
+# Each environment: its folder, the lock it is made from, and the project that is installed into it.
+folders=(. chatterbox_service)
+locks=(requirements/dev.txt chatterbox_service/requirements/dev.txt)
+names=(dubfleet "the speech service")
 lists=(requirements/system.txt)
 # Where there is no apt; of names joined by a bar one is enough.
 programs=(ffmpeg ffprobe espeak-ng apertium "redis-server|valkey-server|redis-check-rdb")
-venv=2 # what look_at_venv last said
+venvs=(2 2) # what look_at_venvs last said
 
 listed() { printf '%s, ' "$@" | sed 's/, $//'; }
 say() { printf 'setup: %s\n' "$*"; }
@@ -73,29 +77,38 @@ find_python() {
 }
 
 # ----------------------------------------------------------------------------------- the two keys
-# The first is what .venv was made from, its place included, since its scripts hold absolute paths;
+# The first is what a .venv was made from, its place included, since its scripts hold absolute paths;
 # the second is what our own editable install was made from. Each stands on a line of the stamp. The
-# system's packages need no key: they are looked at every time.
+# system's packages need no key: they are looked at every time. `$1` is an environment's number.
+
+stamp_of() { printf '%s/.venv/.setup-done' "${folders[$1]}"; }
 
 venv_key() {
     local version
-    version=$(.venv/bin/python -c 'import sys; print(sys.version)' 2>/dev/null) || return 1
-    { cat requirements/dev.txt && printf '%s\n' "$root" "$version"; } | sha256sum
+    version=$("${folders[$1]}/.venv/bin/python" -c 'import sys; print(sys.version)' 2>/dev/null) || return 1
+    { cat "${locks[$1]}" && printf '%s\n' "$root" "$version"; } | sha256sum
 }
 
-project_key() { sha256sum <pyproject.toml; }
+project_key() { sha256sum <"${folders[$1]}/pyproject.toml"; }
 
 # 0: nothing to do; 1: the editable install only; 2: all of it.
 look_at_venv() {
     local made='' project='' now
-    venv=2
-    [[ -r $stamp ]] || return 0
-    { read -r made && read -r project; } <"$stamp" || return 0
-    now=$(venv_key) || return 0
+    venvs[$1]=2
+    [[ -r $(stamp_of "$1") ]] || return 0
+    { read -r made && read -r project; } <"$(stamp_of "$1")" || return 0
+    now=$(venv_key "$1") || return 0
     [[ $made == "$now" ]] || return 0
-    venv=1
-    if [[ $project == "$(project_key)" ]]; then venv=0; fi
+    venvs[$1]=1
+    if [[ $project == "$(project_key "$1")" ]]; then venvs[$1]=0; fi
 }
+
+look_at_venvs() {
+    local n
+    for n in "${!folders[@]}"; do look_at_venv "$n"; done
+}
+
+venvs_ready() { [[ ${venvs[*]} == "0 0" ]]; }
 
 # -------------------------------------------------------------------------------- system packages
 
@@ -105,7 +118,7 @@ on_debian() {
 
 wanted_packages() {
     local package _ with_python=''
-    if ((venv == 2)) && ! find_python >/dev/null; then with_python=1; fi
+    if [[ ${venvs[*]} == *2* ]] && ! find_python >/dev/null; then with_python=1; fi
     while read -r package _; do
         case $package in
         '' | '#'*) ;;
@@ -247,41 +260,42 @@ writable_cache() {
 
 # An index that is a folder on this machine draws a warning for every package it does not hold.
 pip() {
-    .venv/bin/python -m pip "$@" \
-        2> >(grep -vF 'is ignored: it is neither a file nor a directory' >&2)
+    "$@" 2> >(grep -vF 'is ignored: it is neither a file nor a directory' >&2)
 }
 
 setup_venv() {
-    local python
-    if ((venv == 0)); then return 0; fi
-    if [[ ! -w . || (-e .venv && ! -w .venv) ]]; then
-        die "$(id -un) may not write to $root/.venv; run make setup as the owner of this folder."
+    local folder=${folders[$1]} stamp python
+    stamp=$(stamp_of "$1")
+    if ((venvs[$1] == 0)); then return 0; fi
+    if [[ ! -w $folder || (-e $folder/.venv && ! -w $folder/.venv) ]]; then
+        die "$(id -un) may not write to $root/$folder/.venv; run make setup as the owner of this folder."
     fi
     # Without a place for its cache pip works as well, but grumbles.
     writable_cache || export PIP_NO_CACHE_DIR=1
 
     # The stamp goes first and comes back last: a .venv without one is half-made.
     rm -f -- "$stamp"
-    if ((venv == 2)); then
+    if ((venvs[$1] == 2)); then
         python=$(find_python) || die "No Python from 3.11 to 3.13 that can make virtual environments" \
             "was found; install one (on Debian and Ubuntu with its -venv package) and run make setup again."
-        say "making .venv with $("$python" --version) and the packages of requirements/dev.txt"
-        rm -rf .venv
-        "$python" -m venv .venv
-        pip install --quiet --require-hashes -r requirements/dev.txt
+        say "making $folder/.venv with $("$python" --version) and the packages of ${locks[$1]}"
+        rm -rf -- "$folder/.venv"
+        "$python" -m venv "$folder/.venv"
+        pip "$folder/.venv/bin/python" -m pip install --quiet --require-hashes -r "${locks[$1]}"
     fi
-    say "installing dubfleet itself, editable"
-    pip install --quiet --no-deps --no-build-isolation --no-index -e .
-    venv_key >"$stamp.new"
-    project_key >>"$stamp.new"
+    say "installing ${names[$1]} itself, editable"
+    pip "$folder/.venv/bin/python" -m pip install --quiet --no-deps --no-build-isolation --no-index \
+        -e "./$folder"
+    venv_key "$1" >"$stamp.new"
+    project_key "$1" >>"$stamp.new"
     mv -- "$stamp.new" "$stamp"
 }
 
 # -------------------------------------------------------------------------------------------------
 
 leave_if_ready() {
-    look_at_venv
-    if ((venv == 0)) && system_ready; then
+    look_at_venvs
+    if venvs_ready && system_ready; then
         say "nothing to do"
         exit 0
     fi
@@ -302,5 +316,5 @@ fi
 
 SECONDS=0
 setup_system
-setup_venv
+for n in "${!folders[@]}"; do setup_venv "$n"; done
 say "done in $SECONDS s"

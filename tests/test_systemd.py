@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import re
 import shutil
 import subprocess
 import sys
@@ -27,6 +28,7 @@ GUARDS: dict[str, tuple[str, str, type[Settings]]] = {
     "dubfleet-guard": ("gpu_node.guard", "guard", GuardSettings),
 }
 guards = pytest.mark.parametrize("name", GUARDS)
+SPEECH = "chatterbox-tts.service"
 
 
 def read(name: str) -> Unit:
@@ -52,7 +54,7 @@ def only(unit: Unit, section: str, key: str) -> str:
 
 
 def test_there_is_no_unit_that_is_not_tested() -> None:
-    expected = {f"{name}.{kind}" for name in GUARDS for kind in ("service", "timer")}
+    expected = {f"{name}.{kind}" for name in GUARDS for kind in ("service", "timer")} | {SPEECH}
     assert {file.name for file in UNITS.iterdir()} == expected
 
 
@@ -144,15 +146,23 @@ def test_no_path_belongs_to_one_machine(file: Path) -> None:
 
 @guards
 def test_systemd_understands_it(name: str, tmp_path: Path) -> None:
+    understood(tmp_path, [f"{name}.{kind}" for kind in ("service", "timer")], PYTHON)
+
+
+def test_systemd_understands_the_speech_service(tmp_path: Path) -> None:
+    understood(tmp_path, [SPEECH], "/opt/dubfleet/chatterbox_service/start.sh")
+
+
+def understood(folder: Path, names: list[str], program: str) -> None:
     """All keys and values; the program's place is filled in, for it is not installed here."""
     analyze = shutil.which("systemd-analyze")
     if analyze is None:
         pytest.skip("systemd-analyze is not installed")
-    files = []
-    for kind in ("service", "timer"):
-        text = (UNITS / f"{name}.{kind}").read_text(encoding="utf-8")
-        files.append(tmp_path / f"{name}.{kind}")
-        files[-1].write_text(text.replace(PYTHON, "/bin/true"), encoding="utf-8")
+    files = [folder / name for name in names]
+    for file in files:
+        text = (UNITS / file.name).read_text(encoding="utf-8")
+        assert program in text or file.suffix != ".service"
+        file.write_text(text.replace(program, "/bin/true"), encoding="utf-8")
     done = subprocess.run(
         [analyze, "verify", "--man=no", *map(str, files)],
         capture_output=True,
@@ -161,5 +171,22 @@ def test_systemd_understands_it(name: str, tmp_path: Path) -> None:
         check=False,
     )
     # It ends well with keys that it does not know, but says so.
-    said = [line for line in done.stderr.splitlines() if name in line]
+    said = [line for line in done.stderr.splitlines() if any(name in line for name in names)]
     assert (done.returncode, said) == (0, [])
+
+
+def test_the_speech_service_is_started_as_it_is_meant_to_be() -> None:
+    unit = read(SPEECH)["Service"]
+    assert (ROOT / "chatterbox_service" / "start.sh").stat().st_mode & 0o111
+    assert unit["ExecStart"] == ["/opt/dubfleet/chatterbox_service/start.sh"]
+    assert (unit["User"], unit["Restart"], unit["RestartSec"]) == (["ubuntu"], ["always"], ["5"])
+    given = dict(one.split("=", 1) for one in unit["Environment"])
+    assert given.pop("CUDA_VISIBLE_DEVICES") == "0"
+    source = (ROOT / "chatterbox_service" / "settings.py").read_text(encoding="utf-8")
+    for name, value in given.items():
+        assert name.startswith("TTS_")
+        assert f"    {name.removeprefix('TTS_').lower()}: " in source
+        assert value
+    stop = re.search(r"stop_seconds: float = Field\(([0-9.]+)", source)
+    assert stop is not None
+    assert float(stop[1]) < float(unit["TimeoutStopSec"][0])

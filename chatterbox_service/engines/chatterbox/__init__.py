@@ -1,0 +1,1 @@
+"""The real engine: Chatterbox, many lines at once. Importing this package needs no torch."""

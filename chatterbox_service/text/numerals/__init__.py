@@ -1,0 +1,1 @@
+"""Numbers in words, by language: tables of their words, and one way to read them."""
