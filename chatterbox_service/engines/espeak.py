@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import re
@@ -23,6 +24,7 @@ _RATE = 24_000
 _WORDS_PER_MINUTE = 150
 """eSpeak's own default is 175; a robot is easier to follow at a teacher's pace."""
 _TIMEOUT = 60.0
+_NICE = 5
 _LOOK_SECONDS = 0.05
 
 # "[[" begins phonemes; control characters can begin commands.
@@ -182,6 +184,9 @@ def _run(
         # Its sound library otherwise leaves folders in the user's home, though nothing is played.
         env={**os.environ, "PULSE_RUNTIME_PATH": "/dev/null"},
     ) as process:
+        with contextlib.suppress(OSError):
+            # Whoever asks how we are must not wait for those that speak.
+            os.setpriority(os.PRIO_PROCESS, process.pid, _NICE)
         try:
             out, err = _communicate(process, stdin, given_up)
         except BaseException:

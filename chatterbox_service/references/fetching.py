@@ -179,7 +179,7 @@ async def _connected(
 def _parsed(url: str) -> httpx.URL:
     try:
         # Browsers and libraries disagree about these; nobody needs them.
-        if len(url) > _LONGEST_URL or not url.isprintable() or set(url) & set(" \\"):
+        if len(url) > _LONGEST_URL or set(url) & set(" \\"):
             raise ValueError
         parsed = httpx.URL(url)
         if not parsed.host:

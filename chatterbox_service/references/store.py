@@ -121,7 +121,7 @@ class Store:
                 del self._users[key]
 
     def _used(self, key: str) -> Path | None:
-        if not is_key(key) or key not in self._kept:
+        if key not in self._kept:
             return None
         path = self._path(key)
         if not self._intact(key, path):
@@ -172,6 +172,9 @@ class Store:
         self._size -= self._kept.pop(key).size
 
     def _path(self, key: str) -> Path:
+        """Nothing but a key ever becomes part of a path."""
+        if not is_key(key):
+            raise ValueError("no key of a reference")
         return self.folder / f"{key}{_SUFFIX}"
 
     def _sync_folder(self) -> None:

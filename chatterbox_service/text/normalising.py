@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from chatterbox_service.text.numerals.figures import split_figures, ungrouped
 from chatterbox_service.text.numerals.languages import vocabulary
@@ -42,16 +43,19 @@ def words(text: str, language: str, lexicon: Mapping[str, str] = {}) -> list[str
     currencies become signs, after their number. In languages without spaces letters come one by
     one. `language` is a primary subtag, in lower case.
     """
-    known = vocabulary(language)
-    told = _words(text, language, known)
-    spoken = [
-        (_words(said, language, known), _words(term, language, known))
-        for term, said in lexicon.items()
-    ]
+    told = _words(text, language)
+    spoken = [(_entry(said, language), _entry(term, language)) for term, said in lexicon.items()]
     return _terms(told, [(said, term) for said, term in spoken if said and term])
 
 
-def _words(text: str, language: str, known: Vocabulary) -> list[str]:
+@lru_cache(maxsize=20_000)
+def _entry(text: str, language: str) -> tuple[str, ...]:
+    """One of a lexicon's: the same for every line that is compared."""
+    return tuple(_words(text, language))
+
+
+def _words(text: str, language: str) -> list[str]:
+    known = vocabulary(language)
     found = list(_split(_folded(text, language, known), known))
     signed = _signs(found, known)
     counted = _amounts(in_digits(signed, known), known)
@@ -169,14 +173,14 @@ def _characters(word: str) -> list[str]:
     return [word] if word.isascii() else list(word)
 
 
-def _terms(told: list[str], spoken: Sequence[tuple[list[str], list[str]]]) -> list[str]:
+def _terms(told: list[str], spoken: Sequence[tuple[tuple[str, ...], tuple[str, ...]]]) -> list[str]:
     """Terms that are said in their own way as they are written; the longest first."""
     ordered = sorted(spoken, key=lambda entry: len(entry[0]), reverse=True)
     done: list[str] = []
     at = 0
     while at < len(told):
         for said, term in ordered:
-            if told[at : at + len(said)] == said:
+            if tuple(told[at : at + len(said)]) == said:
                 done += term
                 at += len(said)
                 break

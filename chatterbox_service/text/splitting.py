@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from chatterbox_service.text.characters import heard, says_something, separable
@@ -67,7 +67,7 @@ def pieces(text: str, language: str, *, most: int = 280, least: int = 25) -> tup
     density = _DENSITY.get(language, 1)
     most, least = max(1, most // density), least // density
     body = "\n\n".join(" ".join(part.split()) for part in re.split(r"\n\s*\n", text.strip()))
-    atoms = list(_atoms(body, language, most, least))
+    atoms = _gathered(body, _atoms(body, language, most, least), most)
     groups = _grouped(body, atoms, most, least)
     return tuple(_with_pauses(body, groups))
 
@@ -128,6 +128,20 @@ def _anywhere(paragraph: str, start: int, even: float, most: int) -> Break:
     )
     at = next(between, next(iter(whole), start + most))
     return Break(at, at, Rank.NOTHING)
+
+
+def _gathered(body: str, atoms: Iterable[_Span], most: int) -> list[_Span]:
+    """Signs alone as one atom, up to half a piece: a page of them must not take a minute."""
+    done: list[_Span] = []
+    silent = False
+    for atom in atoms:
+        mute = not says_something(body[atom.start : atom.end])
+        if mute and silent and atom.end - done[-1].start <= most // 2:
+            done[-1] = _Span(done[-1].start, atom.end, atom.after)
+        else:
+            done.append(atom)
+        silent = mute
+    return done
 
 
 def _grouped(body: str, atoms: Sequence[_Span], most: int, least: int) -> list[_Span]:

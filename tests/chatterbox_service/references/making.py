@@ -10,13 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import soundfile
 import soxr
 from numpy.typing import NDArray
 
 from chatterbox_service.ports import Samples
+from chatterbox_service.problems import Code, Problem
+from chatterbox_service.references.checking import MOST_BYTES, Limits, Reference, check, key_of
 
 RATE = 24_000
+LIMITS = Limits()
 
 _TEXT = (
     "Every lesson of this course has a summary at its end. Read it once more before you go on. "
@@ -108,3 +112,26 @@ def first_half(path: Path) -> Path:
 def held(folder: Path) -> set[str]:
     """Everything in a folder, by name."""
     return {path.name for path in folder.iterdir()}
+
+
+def refused(path: Path, limits: Limits = LIMITS) -> str:
+    """What is said of a recording that will not do."""
+    with pytest.raises(Problem) as raised:
+        check(path, limits)
+    assert raised.value.code is Code.REFERENCE_INVALID
+    sentence = raised.value.sentence
+    assert sentence.endswith(".")
+    assert str(path) not in sentence
+    # Nothing of what lies beneath is told either.
+    assert raised.value.__suppress_context__ or raised.value.__context__ is None
+    return sentence
+
+
+def whole(n: int) -> Reference:
+    """As large as any can be; another for another number."""
+    return reference_of(bytes([n]) * MOST_BYTES)
+
+
+def reference_of(wav: bytes) -> Reference:
+    """Whatever is in it: where there is room, only sizes matter."""
+    return Reference(key_of(wav), 5.0, 5.0, 0.0, RATE, wav)

@@ -125,6 +125,8 @@ def test_listed(listed: str, url: str) -> None:
         "https://media.example.org%2eevil.example/",
         "https://media.example.org./",
         "https://media.example.org:0/",
+        "https://media.example.org:99999999/",
+        "//media.example.org/",
         "http://localhost:8001/",
         "http://127.0.0.1/",
         "http://2130706433/",

@@ -138,7 +138,7 @@ def test_markup(text: str) -> None:
         "AT&T; and R&D",
         "<- here ->",
         "write to <anna@example.org>",
-        "see <https://example.org/a>",
+        "see <mailto:anna@example.org>",
         "Привет, мир! 1 < 2",
         "1\u20e3",
         "你好",

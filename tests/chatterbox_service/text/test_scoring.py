@@ -128,8 +128,8 @@ def test_what_people_would_say(
 
 
 def test_the_formula() -> None:
-    # One word of four, three letters of sixteen: 1 - (1/4 + 2 × 3/16) / 3.
-    assert score("abcd efgh ijkl mnop", "abcd efgh ijkl mxyz", "en") == 79
+    # One word of two, two letters of twelve: 1 - (1/2 + 2 × 2/12) / 3.
+    assert score("abcdefghij kl", "abcdefghij xy", "en") == 72
 
 
 def test_terms_said_their_own_way() -> None:

@@ -167,7 +167,7 @@ def test_dense_scripts_get_shorter_pieces() -> None:
         ),
         ("en", ["See p. 5 and Fig. 3 of J. R. R. Tolkien.", "He said no.", "Then he left."]),
         ("en", ["It was I.", "Well... maybe not.", "Wait...", "What?!", "(Yes.)", "“No.”", "Go."]),
-        ("en", ["1. First comes this.", "It costs 5 dollars at 10:30."]),
+        ("en", ["1. First comes this.", "2. Then 5 dollars at 10:30.", "3. Last."]),
         ("ru", ["А. С. Пушкин родился в 1799 г. в Москве.", "Потом он писал и т. д.", "Да."]),
         (
             "ru",
@@ -232,8 +232,14 @@ def test_short_sentences_join_their_own_paragraph() -> None:
 
 
 def test_a_heading_joins_what_it_heads() -> None:
+    short = "This sentence can stand alone."
     long = "This is a sentence that is certainly long enough to stand alone."
-    assert texts(pieces(f"{long}\n\nGoals\n\n{long}", "en")) == [long, f"Goals\n\n{long}"]
+    assert texts(pieces(f"{short}\n\nGoals\n\n{long}", "en")) == [short, f"Goals\n\n{long}"]
+
+
+def test_a_clause_at_the_edge_is_no_reason_for_a_short_piece() -> None:
+    found = texts(pieces("好的；" + "字" * 97, "zh"))
+    assert min(map(len, found)) >= 40
 
 
 def test_pauses_follow_what_stands_there() -> None:
@@ -254,6 +260,11 @@ def test_a_line_break_is_a_space() -> None:
 @pytest.mark.parametrize("text", ["", " \n\n ", "...", "😀 — !"])
 def test_nothing_to_say_makes_no_pieces(text: str) -> None:
     assert pieces(text, "en") == ()
+
+
+def test_a_page_of_signs_is_no_work() -> None:
+    found = pieces(". " * 20_000 + "a" + "\n\n." * 20_000, "en")
+    assert len(found) == 1 and "a" in found[0].text
 
 
 def test_no_room_at_all() -> None:
