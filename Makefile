@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test demo serve test test-cloud lint lock soak bench-assembly bench-idle bench-broker bench-latency bench-tick sim sim-mutants clean
+.PHONY: help setup setup-test demo serve test test-cloud lint lock lock-check soak bench-assembly bench-idle bench-broker bench-latency bench-tick sim sim-mutants clean
 
 # Scripts in .venv/bin are run by its python, because a script's first line cannot hold every path:
 # a quote in the name of a folder above is enough to break it.
@@ -121,9 +121,19 @@ lock: ## resolve pyproject.toml anew into requirements/*.txt
 	    echo "lock: the lines above name an address; the locks are left as they were" >&2; \
 	    exit 1; \
 	fi; \
+	if [[ -n "$(CHECK)" ]]; then \
+	    for lock in node server dev testcloud; do cmp var/lock/$$lock.txt requirements/$$lock.txt; done; \
+	    for lock in service chatterbox dev; do cmp var/lock/speech/$$lock.txt $(SPEECH)/requirements/$$lock.txt; done; \
+	    echo "lock-check: every lock is what its project resolves to"; \
+	    exit 0; \
+	fi; \
 	mv var/lock/{node,server,dev,testcloud}.txt requirements/; \
 	mv var/lock/speech/{service,chatterbox,dev}.txt $(SPEECH)/requirements/; \
 	echo "lock: the files of requirements/ and $(SPEECH)/requirements/ are up to date"
+
+# Nothing is installed, not even downloaded: uv reads what the packages say of themselves.
+lock-check: ## resolve every lock anew, those that are never installed here included, and compare
+	@$(MAKE) --no-print-directory lock CHECK=1
 
 clean: ## remove .venv, var/ and every cache
 	rm -rf .venv $(SPEECH)/.venv var dist .mypy_cache .ruff_cache .hypothesis .import_linter_cache .pytest_cache

@@ -312,12 +312,12 @@ def _memory(torch: Any, device: Device) -> dict[str, float]:
     """Of ours alone: upstream has not run yet. `process` is the driver's, CUDA's share included."""
     if device is Device.CPU:
         return {}
-    from chatterbox_service.engines.chatterbox.memory import held
+    from chatterbox_service.engines.chatterbox.memory import GpuMemory
 
     return {
         "peak_allocated": torch.cuda.max_memory_allocated() / _GIBIBYTE,
         "peak_reserved": torch.cuda.max_memory_reserved() / _GIBIBYTE,
-        "process_after": held(torch) / _GIBIBYTE,
+        "process_after": GpuMemory(torch).held() / _GIBIBYTE,
     }
 
 

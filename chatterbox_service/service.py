@@ -86,8 +86,7 @@ def engine_of(settings: Settings) -> Engine:
             folder=settings.model_folder,
             device=Device(settings.device.value),
             precision=Precision.BFLOAT16 if settings.half else Precision.FLOAT32,
-            most_bytes=settings.gpu_bytes,
-        )
+        ).within(settings.gpu_bytes)
     )
 
 

@@ -42,10 +42,12 @@ one_is_there() {
 # install: whoever has none there does without the tests that need it.
 on_ubuntu() { grep -qsx 'ID=ubuntu' /etc/os-release; }
 
+with_release=''
 browsers=(chromium chromium-browser google-chrome)
 case ${1-} in
 '') ;;
 test)
+    with_release=1
     lists+=(requirements/system-test.txt)
     programs+=("/usr/sbin/sshd|sshd" ssh-keygen)
     if ! on_ubuntu; then
@@ -291,11 +293,31 @@ setup_venv() {
     mv -- "$stamp.new" "$stamp"
 }
 
+# ------------------------------------------------------------------------------- Chatterbox' release
+# The tests read its package; nobody installs it here.
+
+wheels=var/wheels
+
+release_ready() {
+    [[ -z $with_release ]] || compgen -G "$wheels/chatterbox_tts-*.whl" >/dev/null
+}
+
+fetch_release() {
+    if release_ready; then return 0; fi
+    say "fetching the release of chatterbox-tts that the tests read (it is not installed)"
+    mkdir -p "$wheels"
+    # Its lines of the lock, for any Python: the version and the hashes.
+    sed -nE '/^chatterbox-tts==/,/^[^ ]/{/^chatterbox-tts==|^ /p}' \
+        chatterbox_service/requirements/chatterbox.txt | sed -E 's/ *;[^\\]*//' >"$wheels/release.txt"
+    pip chatterbox_service/.venv/bin/python -m pip download --quiet --no-deps --require-hashes \
+        --only-binary :all: -r "$wheels/release.txt" -d "$wheels"
+}
+
 # -------------------------------------------------------------------------------------------------
 
 leave_if_ready() {
     look_at_venvs
-    if venvs_ready && system_ready; then
+    if venvs_ready && release_ready && system_ready; then
         say "nothing to do"
         exit 0
     fi
@@ -317,4 +339,5 @@ fi
 SECONDS=0
 setup_system
 for n in "${!folders[@]}"; do setup_venv "$n"; done
+fetch_release
 say "done in $SECONDS s"

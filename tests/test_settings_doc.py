@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 
 from campus.site_settings import SiteSettings
 from gpu_node.contracts.settings import Settings
+from gpu_node.engines.tts.settings import SpeechSettings
 from gpu_node.guard.settings import GuardSettings
 from gpu_node.worker.settings import NodeSettings
 from orchestrator.deadman.settings import DeadmanSettings
@@ -29,6 +30,7 @@ ALL = (
     FleetSettings,
     HostSettings,
     NodeSettings,
+    SpeechSettings,
     SshSettings,
     TransferSettings,
     DeadmanSettings,

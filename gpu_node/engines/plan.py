@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
 from gpu_node.contracts.errors import DubfleetError, Reason
 from gpu_node.contracts.jobs import DubPayload
-from gpu_node.engines.tts.espeak import voice_for
+from gpu_node.engines.tts.health import Health, voice_for
 from gpu_node.languages import name, primary, same, three_letters
 
 _Name = TypeVar("_Name", bound=StrEnum)
@@ -26,21 +26,18 @@ class TranslatorName(StrEnum):
     PROVIDED = "provided"
 
 
-class SynthesizerName(StrEnum):
-    ESPEAK = "espeak"
-
-
 class SeparatorName(StrEnum):
     NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What is installed: Apertium's pairs (three letters), eSpeak's voices by language."""
+    """What there is: Apertium's pairs (three letters), languages that can be recognised."""
 
     pairs: frozenset[tuple[str, str]]
-    voices: Mapping[str, str]
     recognised: frozenset[str]
+    speech: Callable[[], Health]
+    """What the speech service says of itself; asked last: it may only just have been started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +46,12 @@ class EnginePlan:
 
     transcriber: TranscriberName
     translator: TranslatorName
-    synthesizer: SynthesizerName
     separator: SeparatorName
+    synthesizer: str
+    """As the speech service calls its engine."""
+    synthesizer_version: str
     voice: str
+    """As the service calls the language."""
 
 
 def choose(
@@ -59,7 +59,8 @@ def choose(
 ) -> EnginePlan:
     """Pick the engines. Languages are already in standard spelling.
 
-    Raises DubfleetError: LANGUAGE_SAME, PAIR_UNSUPPORTED, ENGINE_UNKNOWN.
+    Raises DubfleetError: LANGUAGE_SAME, PAIR_UNSUPPORTED, ENGINE_UNKNOWN, and what `have.speech`
+    raises.
     """
     if same(payload.source_language, payload.target_language):
         raise DubfleetError(
@@ -67,12 +68,17 @@ def choose(
             f"The lesson is already in {name(primary(payload.target_language))}: choose another "
             "language to dub it into.",
         )
+    transcriber = _transcriber(payload, have, subtitles, target_subtitles)
+    translator = _translator(payload, have, target_subtitles)
+    separator = _named(SeparatorName, payload.separator) or SeparatorName.NONE
+    speech = have.speech()
     return EnginePlan(
-        transcriber=_transcriber(payload, have, subtitles, target_subtitles),
-        translator=_translator(payload, have, target_subtitles),
-        synthesizer=_named(SynthesizerName, payload.synthesizer) or SynthesizerName.ESPEAK,
-        separator=_named(SeparatorName, payload.separator) or SeparatorName.NONE,
-        voice=_voice(payload.target_language, have),
+        transcriber=transcriber,
+        translator=translator,
+        separator=separator,
+        synthesizer=_synthesizer(payload.synthesizer, speech),
+        synthesizer_version=speech.speaker,
+        voice=_voice(payload.target_language, speech),
     )
 
 
@@ -119,11 +125,20 @@ def _translator(payload: DubPayload, have: Capabilities, target_subtitles: bool)
     return TranslatorName.APERTIUM
 
 
-def _voice(language: str, have: Capabilities) -> str:
-    voice = voice_for(language, have.voices)
-    if voice is None:
-        raise _unsupported(f"There is no voice for {name(language)} here.")
-    return voice
+def _synthesizer(asked: str | None, speech: Health) -> str:
+    if asked not in (None, speech.engine):
+        raise _unknown("synthesizer", str(asked), speech.engine)
+    return speech.engine
+
+
+def _voice(language: str, speech: Health) -> str:
+    voice = voice_for(language, speech.spoken)
+    if voice is not None:
+        return voice
+    lacks = speech.lacking(language)
+    if lacks:
+        raise _unsupported(f"{name(language)} cannot be spoken here now: {lacks}")
+    raise _unsupported(f"There is no voice for {name(language)} here.")
 
 
 def _named(names: type[_Name], asked: str | None) -> _Name | None:
@@ -133,10 +148,13 @@ def _named(names: type[_Name], asked: str | None) -> _Name | None:
         return names(asked)
     except ValueError:
         kind = names.__name__.removesuffix("Name").lower()
-        known = ", ".join(names)
-        raise DubfleetError(
-            Reason.ENGINE_UNKNOWN, f'There is no {kind} called "{asked}": choose from {known}.'
-        ) from None
+        raise _unknown(kind, asked, ", ".join(names)) from None
+
+
+def _unknown(kind: str, asked: str, known: str) -> DubfleetError:
+    return DubfleetError(
+        Reason.ENGINE_UNKNOWN, f'There is no {kind} called "{asked}": choose from {known}.'
+    )
 
 
 def _unsupported(sentence: str) -> DubfleetError:

@@ -35,7 +35,9 @@ from gpu_node.cost import Cost
 from gpu_node.engines import plan as plans
 from gpu_node.engines.asr import pocketsphinx
 from gpu_node.engines.mt import apertium, provided
-from gpu_node.engines.tts import espeak
+from gpu_node.engines.tts import service as speech_service
+from gpu_node.engines.tts.service import SpeechService
+from gpu_node.engines.tts.speech import SpeakSettings, Speech
 from gpu_node.graph import Graph, Stage
 from gpu_node.kinds.kind import Delivery, Kind
 from gpu_node.languages import parse
@@ -61,6 +63,14 @@ class Sheets:
 
     source: CueSheet | None
     target: CueSheet | None
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """What outlives a single stage: it starts when first asked, and `closing` ends it."""
+
+    closing: ExitStack
+    speech: SpeechService
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,18 +107,18 @@ class OpenedDub:
 
 def check() -> None:
     """Whether this machine can dub at all. Raises PROGRAM_MISSING, ENGINE_FAILED."""
-    capabilities()
+    speech_service.check()
     ffmpeg_version()
     if shutil.which("ffprobe") is None:
         raise process.missing_program("ffprobe")
 
 
-def capabilities(stop: threading.Event | None = None) -> plans.Capabilities:
-    """What is installed on this machine. Raises PROGRAM_MISSING, CANCELLED."""
+def capabilities(speech: SpeechService, stop: threading.Event | None = None) -> plans.Capabilities:
+    """What there is for this machine to dub with."""
     return plans.Capabilities(
         pairs=apertium.installed_pairs(),
-        voices=espeak.installed_voices(stop),
         recognised=pocketsphinx.LANGUAGES,
+        speech=lambda: speech.found(stop).health,
     )
 
 
@@ -127,9 +137,14 @@ def open_dub(
         source=_sheet(inputs.get(SUBTITLES), store, "--subtitles"),
         target=_sheet(inputs.get(TARGET_SUBTITLES), store, "--target-subtitles"),
     )
-    plan = choose(payload, sheets, capabilities(stop))
     with ExitStack() as engines:
-        yield OpenedDub(build(payload, plan, sheets, inputs[LESSON], engines), plan, payload)
+        speech = engines.enter_context(
+            speech_service.opened(engines.enter_context(store.scratch()))
+        )
+        speech.start()
+        plan = choose(payload, sheets, capabilities(speech, stop))
+        graph = build(payload, plan, sheets, inputs[LESSON], Engines(engines, speech))
+        yield OpenedDub(graph, plan, payload)
 
 
 def standard(payload: DubPayload) -> DubPayload:
@@ -152,7 +167,7 @@ def choose(payload: DubPayload, sheets: Sheets, have: plans.Capabilities) -> pla
 
 
 def build(
-    payload: DubPayload, plan: plans.EnginePlan, sheets: Sheets, lesson: Blob, engines: ExitStack
+    payload: DubPayload, plan: plans.EnginePlan, sheets: Sheets, lesson: Blob, engines: Engines
 ) -> Graph:
     """Wire the stages for one plan. Pure but for the engines, which start when first asked."""
     media_version = f"{_VERSION}+ffmpeg-{ffmpeg_version()}"
@@ -173,11 +188,11 @@ def build(
                 {"lesson": LESSON, "media": "media"},
                 settings=track_choice(payload),
             ),
-            *_transcriber(payload, plan, engines),
+            *_transcriber(payload, plan, engines.closing),
             _utterances(sheets),
             Stage("bed", _VERSION, mixdown.original_as_bed, {"audio": "audio"}),
-            _translator(payload, plan, engines),
-            *_voice(plan),
+            _translator(payload, plan, engines.closing),
+            *_voice(plan, Speech(engines.speech)),
             *_sound(media_version),
             *_finish(payload, media_version),
         ),
@@ -276,15 +291,15 @@ def _translator(payload: DubPayload, plan: plans.EnginePlan, engines: ExitStack)
     return Stage("translate", f"{_VERSION}+apertium-{found}", engine.translate, each="utterances")
 
 
-def _voice(plan: plans.EnginePlan) -> tuple[Stage, ...]:
+def _voice(plan: plans.EnginePlan, speech: Speech) -> tuple[Stage, ...]:
     workers = max(1, os.cpu_count() or 1)
     return (
         Stage(
             "speak",
-            f"{_VERSION}+espeak-ng-{espeak.version()}",
-            espeak.speak,
+            f"{_VERSION}+{plan.synthesizer}-{plan.synthesizer_version}",
+            speech.speak,
             {"translation": "translate"},
-            settings=espeak.EspeakSettings(voice=plan.voice),
+            settings=SpeakSettings(language=plan.voice),
             each="utterances",
             concurrency=workers,
         ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,9 @@ from gpu_node.contracts.blobs import Blob
 from gpu_node.contracts.jobs import DubPayload
 from gpu_node.contracts.timeline import Segment
 from gpu_node.engines.mt import apertium
+from gpu_node.engines.tts.asking import Address
+from gpu_node.engines.tts.health import Health, LanguageHealth
+from gpu_node.engines.tts.service import Named, SpeechService
 from gpu_node.graph import Stage
 from gpu_node.kinds import dub
 
@@ -20,9 +24,21 @@ SHEETS = dub.Sheets(
 )
 
 
-def stages(payload: DubPayload) -> dict[str, Stage]:
-    plan = dub.choose(payload, SHEETS, dub.capabilities())
-    with ExitStack() as engines:
+HEALTH = Health(
+    status="healthy",
+    engine="espeak",
+    engine_version="1.51",
+    version="0.1.0",
+    languages={code: LanguageHealth(ready=True) for code in ("es", "es-419")},
+)
+
+
+def stages(payload: DubPayload, health: Health = HEALTH) -> dict[str, Stage]:
+    speech = SpeechService(Named(Address.parse("http://127.0.0.1:1")))
+    have = replace(dub.capabilities(speech), speech=lambda: health)
+    plan = dub.choose(payload, SHEETS, have)
+    with ExitStack() as closing:
+        engines = dub.Engines(closing, speech)
         return {stage.name: stage for stage in dub.build(payload, plan, SHEETS, LESSON, engines)}
 
 
@@ -40,6 +56,13 @@ def test_new_language_data_mean_new_translations(monkeypatch: pytest.MonkeyPatch
     assert changed(before, again) == set()
     monkeypatch.setattr(apertium, "version", lambda *_: "newer data")
     assert changed(before, stages(payload)) == {"translate"}
+
+
+@pytest.mark.parametrize("newer", [{"engine_version": "1.52"}, {"version": "0.2.0"}])
+def test_a_newer_engine_or_service_speaks_anew(newer: dict[str, str]) -> None:
+    payload = DubPayload(source_language="en", target_language="es")
+    after = stages(payload, HEALTH.model_copy(update=newer))
+    assert changed(stages(payload), after) == {"speak"}
 
 
 def test_another_target_language_reuses_the_sound() -> None:

@@ -54,11 +54,15 @@ class Llama:
         self._model = model
         weight = model.layers[0].self_attn.q_proj.weight
         places = torch.arange(most_positions, device=weight.device)
-        # Made anew: casting a model casts its frequencies too, and with 16 bits they are off by a
-        # whole turn a few hundred positions on.
+        # Made anew: casting a model casts its frequencies too, and with 16 bits the angles are off
+        # by a third of a radian a few hundred positions on.
         rotary = type(model.rotary_emb)(config).to(weight.device)
         cos, sin = rotary(torch.zeros(1, device=weight.device), places[None])
         self._cos, self._sin = cos[0].to(weight.dtype), sin[0].to(weight.dtype)
+
+    def rotation(self, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Cosines and sines of (rows, steps), to be spread over the heads."""
+        return self._cos[positions].unsqueeze(1), self._sin[positions].unsqueeze(1)
 
     def forward(
         self,
@@ -70,7 +74,7 @@ class Llama:
         mask: torch.Tensor,
         watch: Watch | None,
     ) -> torch.Tensor:
-        cos, sin = self._cos[positions].unsqueeze(1), self._sin[positions].unsqueeze(1)
+        cos, sin = self.rotation(positions)
         for number, layer in enumerate(self._model.layers):
             attention = layer.self_attn
             normal = _rms(layer.input_layernorm, x)

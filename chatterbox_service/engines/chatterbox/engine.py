@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chatterbox_service.engines.chatterbox import languages, loading, memory, requirements
+from chatterbox_service.engines.chatterbox import languages, loading, requirements
 from chatterbox_service.engines.chatterbox.facts import RELEASE, RELEASES, SAMPLE_RATE, Edition
+from chatterbox_service.engines.chatterbox.memory import GpuMemory
 from chatterbox_service.engines.chatterbox.options import Device, Options
 from chatterbox_service.ports import EngineFault, Language, Line, Stop, Take, Voice
 
@@ -50,6 +51,7 @@ class ChatterboxEngine:
         self._batches: Batches | None = None
         self._watermark: Watermark | None = None
         self._own: Encoding | None = None
+        self._memory: GpuMemory | None = None
         self._texts: OrderedDict[tuple[str, str], Any] = OrderedDict()
         self._encodings: OrderedDict[str, Encoding] = OrderedDict()
         self._languages = languages.spoken(
@@ -79,6 +81,8 @@ class ChatterboxEngine:
             cache_bytes=self._options.cache_bytes,
             working_bytes=self._options.working_bytes,
         )
+        if self._options.device is Device.CUDA:
+            self._memory = GpuMemory(requirements.torch_module())
         self._own = None if model.conds is None else encoding(model.t3, model.conds)
         self._languages = languages.spoken(
             self._options.edition, languages.importable, chinese_ready=loaded.chinese_ready
@@ -129,10 +133,9 @@ class ChatterboxEngine:
         return self._options.device.value
 
     def memory_used(self) -> int:
-        if self._options.device is Device.CPU or self._loaded is None:
-            return 0
-        torch = requirements.torch_module()
-        return memory.held(torch)
+        """May be asked from any thread."""
+        memory = self._memory
+        return 0 if memory is None else memory.held()
 
     def watermark_seconds(self) -> float:
         """Spent on watermarks so far, in all threads together."""
@@ -141,8 +144,10 @@ class ChatterboxEngine:
     def close(self) -> None:
         if self._watermark is not None:
             self._watermark.close()
+        if self._memory is not None:
+            self._memory.close()
         was_loaded = self._loaded is not None
-        self._loaded = self._batches = self._watermark = self._own = None
+        self._loaded = self._batches = self._watermark = self._own = self._memory = None
         self._texts.clear()
         self._encodings.clear()
         if was_loaded and self._options.device is Device.CUDA:

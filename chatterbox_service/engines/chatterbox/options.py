@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
 from chatterbox_service.engines.chatterbox.facts import Edition
 
 _GIBIBYTE = 1 << 30
+
+
+_MEBIBYTE = 1 << 20
+_LEAST = 256 * _MEBIBYTE
 
 
 class Device(StrEnum):
@@ -28,6 +32,14 @@ class Precision(StrEnum):
     @property
     def bytes(self) -> int:
         return 4 if self is Precision.FLOAT32 else 2
+
+
+_WEIGHTS = {
+    Precision.FLOAT32: 3_100 * _MEBIBYTE,
+    Precision.BFLOAT16: 2_100 * _MEBIBYTE,
+    Precision.FLOAT16: 2_100 * _MEBIBYTE,
+}
+"""536 million numbers of T3, and 264 million of S3Gen in 32 bits, rounded up. [counted]"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +64,17 @@ class Options:
     """What S3Gen may have in hand."""
     most_together: int = 64
     watermark_threads: int = 4
+
+    def within(self, most_bytes: int) -> Options:
+        """The same, with a GPU's share divided up anew: the weights first, then 70 % for the cache.
+
+        Below 4 GiB there is not enough for both: that is not refused here, and torch then says
+        what it lacks.
+        """
+        free = max(0, most_bytes - _WEIGHTS[self.precision])
+        return replace(
+            self,
+            most_bytes=most_bytes,
+            cache_bytes=max(_LEAST, free * 70 // 100),
+            working_bytes=max(_LEAST, free * 26 // 100),
+        )

@@ -22,9 +22,13 @@ _SEGMENTER_MODEL = "spacy_ontonotes"
 
 
 def go_offline() -> None:
-    """Before anything of the hub's is imported: nothing is fetched while the service runs."""
+    """Nothing is fetched while the service runs, whoever has imported the hub before."""
     for name in _OFFLINE:
         os.environ[name] = "1"
+    # The hub reads its variable once, when it is imported.
+    constants = sys.modules.get("huggingface_hub.constants")
+    if constants is not None:
+        vars(constants)["HF_HUB_OFFLINE"] = True
 
 
 def torch_module() -> Any:

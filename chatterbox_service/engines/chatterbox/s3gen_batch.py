@@ -16,7 +16,7 @@ from chatterbox_service.engines.chatterbox import plan
 from chatterbox_service.engines.chatterbox.flow_batch import MEL_BANDS, Spoken, decoded, encoded
 from chatterbox_service.engines.chatterbox.vocoder_batch import SourceNoise, sound, source_noise
 
-_SOURCE = 0x9E3779B9
+SOURCE = 0x9E3779B9
 """Added to a line's seed for the second thing that it draws."""
 
 
@@ -48,7 +48,7 @@ class SeededNoise:
 
     def source(self, at: int) -> SourceNoise:
         line = self._lines[at]
-        return source_noise(self._hift, line.frames, self._dice(line, self._seeds[at] + _SOURCE))
+        return source_noise(self._hift, line.frames, self._dice(line, self._seeds[at] + SOURCE))
 
     @staticmethod
     def _dice(line: Spoken, seed: int) -> torch.Generator:

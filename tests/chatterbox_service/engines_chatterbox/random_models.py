@@ -5,6 +5,11 @@ Layers and feed-forward are cut; widths that upstream hard-codes (1024, 16 heads
 
 from __future__ import annotations
 
+import importlib
+import string
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -79,3 +84,38 @@ def s3gen(*, meanflow: bool = False, seed: int = 0) -> Any:
         model.mel2wav.f0_predictor.classifier.bias.fill_(20.0)
         model.mel2wav.conv_post.bias[:9].fill_(-3.0)
     return model
+
+
+@contextmanager
+def thin_layers() -> Iterator[None]:
+    """Whoever builds the real configuration meanwhile gets the tiny one."""
+    t3()
+    before = LLAMA_CONFIGS["Llama_520M"]
+    LLAMA_CONFIGS["Llama_520M"] = LLAMA_CONFIGS[_TINY_LLAMA]
+    try:
+        yield
+    finally:
+        LLAMA_CONFIGS["Llama_520M"] = before
+
+
+def write_multilingual(folder: Path) -> None:
+    """All files that `from_local` reads, with random weights and a tokenizer of letters."""
+    from chatterbox.models.voice_encoder import VoiceEncoder
+
+    importlib.import_module("safetensors.torch").save_file(
+        t3(loud=3.0).state_dict(), folder / "t3_mtl23ls_v2.safetensors"
+    )
+    torch.save(s3gen().state_dict(), folder / "s3gen.pt")
+    torch.save(VoiceEncoder().state_dict(), folder / "ve.pt")
+    _write_tokenizer(folder / "grapheme_mtl_merged_expanded_v1.json")
+    (folder / "Cangjie5_TC.json").write_text('["\\u4f60\\tonf", "\\u597d\\tvnd"]')
+
+
+def _write_tokenizer(path: Path) -> None:
+    tokenizers = importlib.import_module("tokenizers")
+    letters = string.ascii_lowercase + string.punctuation + string.digits
+    vocabulary = {"[STOP]": 0, "[UNK]": 1, "[SPACE]": 2, "[START]": 255, "[en]": 300, "[ru]": 301}
+    vocabulary.update({letter: 3 + place for place, letter in enumerate(letters)})
+    made = tokenizers.Tokenizer(tokenizers.models.BPE(vocab=vocabulary, merges=[]))
+    made.add_special_tokens([name for name in vocabulary if len(name) > 1])
+    made.save(str(path))

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from chatterbox_service.engines.chatterbox import limits, plan
 from chatterbox_service.engines.chatterbox.facts import MOST_TOKENS, RELEASES, Edition
+from chatterbox_service.engines.chatterbox.options import Options, Precision
 
 _SHAPE = RELEASES[Edition.MULTILINGUAL].shape
 _LENGTHS = st.lists(st.integers(1, 3000), max_size=40)
@@ -92,3 +93,21 @@ def test_digits_are_said_at_length_and_signs_are_whole_syllables() -> None:
 def test_a_runaway_is_said_to_be_one() -> None:
     assert "40 s, the most there is" in limits.runaway(1000)
     assert "within 8 s, as its text should" in limits.runaway(200)
+
+
+@given(st.integers(4 << 30, 1 << 37), st.sampled_from(list(Precision)))
+def test_a_share_of_the_gpu_is_never_overspent(share: int, precision: Precision) -> None:
+    divided = Options(precision=precision).within(share)
+    assert divided.most_bytes == share
+    both = divided.cache_bytes + divided.working_bytes
+    weights = 536e6 * precision.bytes + 264e6 * 4
+    assert both + weights <= share
+    assert divided.cache_bytes >= divided.working_bytes
+
+
+def test_eight_gibibytes_are_divided_as_they_are_by_default() -> None:
+    divided = Options().within(8 << 30)
+    assert abs(divided.cache_bytes - Options().cache_bytes) < 200 << 20
+    assert divided.cache_bytes >= 64 * plan.line_bytes(
+        _SHAPE, 2, prompt=118, most_tokens=150, guided=True
+    )

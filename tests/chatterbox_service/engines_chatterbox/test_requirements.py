@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from chatterbox_service.engines.chatterbox import languages, requirements
 from chatterbox_service.engines.chatterbox.engine import ChatterboxEngine
 from chatterbox_service.engines.chatterbox.facts import RELEASES, Edition
+from chatterbox_service.engines.chatterbox.memory import GpuMemory
 from chatterbox_service.engines.chatterbox.options import Device, Options
 from chatterbox_service.ports import Engine, EngineFault, Line
 
@@ -137,3 +139,52 @@ def test_loading_without_torch_says_what_to_install(monkeypatch: pytest.MonkeyPa
         monkeypatch.setenv(name, "0")
     with pytest.raises(EngineFault, match="extra `chatterbox`"):
         ChatterboxEngine().load()
+
+
+class _Driver(SimpleNamespace):
+    """NVML as it answers where there is a GPU."""
+
+    NVMLError = ValueError
+
+    def __init__(self, held: int | None, *, fails: bool = False) -> None:
+        super().__init__(held=held, fails=fails, open=0)
+
+    def nvmlInit(self) -> None:  # noqa: N802  # the driver's name
+        self.open += 1
+
+    def nvmlShutdown(self) -> None:  # noqa: N802  # as above
+        self.open -= 1
+
+    def nvmlDeviceGetHandleByUUID(self, name: str) -> str:  # noqa: N802  # as above
+        return name
+
+    def nvmlDeviceGetComputeRunningProcesses(self, gpu: str) -> list[Any]:  # noqa: N802  # as above
+        assert gpu == "GPU-1234"
+        if self.fails:
+            raise self.NVMLError
+        other = SimpleNamespace(pid=os.getpid() + 1, usedGpuMemory=99)
+        return [other, SimpleNamespace(pid=os.getpid(), usedGpuMemory=self.held)]
+
+
+@pytest.mark.parametrize(
+    ("driver", "held"), [(_Driver(7), 7), (_Driver(None), 5), (_Driver(7, fails=True), 5)]
+)
+def test_the_memory_held_is_this_process_s(
+    driver: _Driver, held: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", driver)
+    cuda = SimpleNamespace(
+        get_device_properties=lambda _: SimpleNamespace(uuid="1234"), memory_reserved=lambda: 5
+    )
+    memory = GpuMemory(SimpleNamespace(cuda=cuda))
+    assert memory.held() == held
+    assert driver.open == 1
+    memory.close()
+    memory.close()
+    assert driver.open == 0
+
+
+def test_without_a_driver_torch_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    memory = GpuMemory(SimpleNamespace(cuda=SimpleNamespace(memory_reserved=lambda: 5)))
+    assert memory.held() == 5

@@ -1,4 +1,4 @@
-"""Batched T3 against upstream's own line by line: the same dice, the same words, the same logits."""
+"""Batched T3 against upstream's own, line by line: the same dice, words and logits."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ _WHY = "the real engine's packages are not in this environment"
 torch = pytest.importorskip("torch", reason=_WHY)
 pytest.importorskip("transformers", reason=_WHY)
 
+from chatterbox_service.engines.chatterbox.backbone import Llama  # noqa: E402  # after the skip
 from chatterbox_service.engines.chatterbox.conditionals import conditioning  # noqa: E402  # after the skip
 from chatterbox_service.engines.chatterbox.facts import RELEASES, Edition  # noqa: E402  # as above
 from chatterbox_service.engines.chatterbox.prompts import (  # noqa: E402  # as above
@@ -91,7 +92,7 @@ class _Logits:
     def __init__(self, lines: int) -> None:
         self.of: list[list[Any]] = [[] for _ in range(lines)]
 
-    def __call__(self, step: int, active: Sequence[int], logits: Any) -> None:
+    def __call__(self, _: int, active: Sequence[int], logits: Any) -> None:
         for at, row in zip(active, logits, strict=True):
             self.of[at].append(row.clone())
 
@@ -163,24 +164,23 @@ def test_the_logits_are_upstreams_under_forced_words(english: Any) -> None:
 
 def test_turbo_says_what_upstream_says(turbo: Any) -> None:
     """Its references, too, are of different lengths."""
-    prompts = (375, 100, 240)
+    prompts, lengths = (375, 100, 240), (3, 40, 12)
+    texts = [upstream.text(number, length) for number, length in enumerate(lengths)]
     asked = [
         Asked(
-            gpt2_prompt(
-                turbo, _heard(turbo, number, prompts[number]), upstream.text(number, length)
-            ),
+            gpt2_prompt(turbo, _heard(turbo, number, prompts[number]), text),
             seed=number,
             most_tokens=_STEPS,
         )
-        for number, length in enumerate((3, 40, 12))
+        for number, text in enumerate(texts)
     ]
     logits = _Logits(len(asked))
     said = speak(T3Model(turbo, _TURBO), asked, listen=logits)
-    for number, length in enumerate((3, 40, 12)):
+    for number, text in enumerate(texts):
         heard = upstream.said_by_turbo(
             turbo,
             upstream.voice(number, prompt=prompts[number]),
-            upstream.text(number, length),
+            text,
             seed=number,
             most=_STEPS,
         )
@@ -250,33 +250,44 @@ def test_stop_is_heard_within_a_few_steps(english: Any) -> None:
 
 
 def test_nothing_is_hung_on_the_layers_and_nothing_changed(multilingual: Any) -> None:
-    def hooks() -> list[int]:
-        return [
-            len(module._forward_hooks) for module in multilingual.modules()
-        ]  # there is no other way to see them
+    # There is no public way to see either.
+    def hung() -> object:
+        hooks = [len(vars(module)["_forward_hooks"]) for module in multilingual.modules()]
+        return hooks, multilingual.tfmr.config.to_dict()
 
-    before = hooks(), multilingual.tfmr.config._attn_implementation  # as above
+    before = hung()
     model = T3Model(multilingual, _MULTILINGUAL)
     line = [_asked(multilingual, 0, 4, 0.0, most=2)]
     first = speak(model, line)
     for _ in range(100):
         assert speak(model, line) == first
-    assert (hooks(), multilingual.tfmr.config._attn_implementation) == before  # as above
+    assert hung() == before
 
 
-def test_sixteen_bits_keep_their_place_far_into_a_line() -> None:
-    """Casting a model casts its rotary frequencies: positions would drift off."""
-    exact, cast = random_models.t3(multilingual=False), random_models.t3(multilingual=False)
+def test_sixteen_bits_keep_their_place_far_into_a_line(english: Any) -> None:
+    """Casting a model casts its rotary frequencies: late positions go astray."""
+    cast = random_models.t3(multilingual=False).to(torch.bfloat16)
+    place = torch.tensor([[900]])
+    exact, _ = english.tfmr.rotary_emb(torch.zeros(1), place)
+    naive, _ = cast.tfmr.rotary_emb(torch.zeros(1), place)
+    assert float((naive - exact).abs().max()) > 0.2
+    ours = Llama(cast.tfmr, 1000).rotation(place)[0]
+    assert ours.dtype == torch.bfloat16
+    assert float((ours.float() - exact).abs().max()) < 0.01
+
+
+def test_sixteen_bits_say_something_alike() -> None:
+    exact, cast = (random_models.t3(multilingual=False, loud=2.0) for _ in range(2))
     cast.to(torch.bfloat16).cond_enc.float()
-    forced = torch.randint(0, 6561, (1, 12))
+    forced = torch.randint(0, 6561, (1, 8))
     found = []
     for t3 in (exact, cast):
         logits = _Logits(1)
-        line = [_asked(t3, 1, 400, 0.5, most=12)]
+        line = [_asked(t3, 1, 200, 0.5, most=8)]
         speak(T3Model(t3, _ENGLISH), line, forced=forced, listen=logits)
         found.append(torch.stack(logits.of[0]))
     alike = torch.nn.functional.cosine_similarity(found[0], found[1], dim=-1)
-    assert float(alike.min()) > 0.99
+    assert float(alike.min()) > 0.9
 
 
 def test_an_encoding_serves_every_exaggeration_exactly(english: Any) -> None:

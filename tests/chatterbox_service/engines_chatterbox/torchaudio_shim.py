@@ -1,7 +1,7 @@
 """The few things that upstream takes from torchaudio, where that is not installed.
 
-There is no build of it for processors alone. Their values differ a little from the real ones; with random weights that does not matter, and the
-comparisons run both sides over the same numbers.
+There is no build of it for processors alone. The values differ a little from the real ones; with
+random weights that does not matter, and the comparisons run both sides over the same numbers.
 """
 
 from __future__ import annotations

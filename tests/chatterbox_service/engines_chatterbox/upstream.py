@@ -10,9 +10,18 @@ from typing import Any
 import torch
 from chatterbox.models.t3 import t3 as upstream_t3
 from chatterbox.models.t3.modules.cond_enc import T3Cond
+from torch.distributions.uniform import Uniform
 from torch.nn import functional as F  # noqa: N812  # as everybody calls it
 
+from chatterbox_service.engines.chatterbox import s3gen_batch
+from chatterbox_service.engines.chatterbox.facts import FRAMES_PER_TOKEN
+from chatterbox_service.engines.chatterbox.flow_batch import MEL_BANDS
 from chatterbox_service.engines.chatterbox.sampling import drawn, draws
+from chatterbox_service.engines.chatterbox.vocoder_batch import (
+    SourceNoise,
+    samples_per_frame,
+    source_noise,
+)
 
 
 @dataclass
@@ -118,10 +127,8 @@ def noise(model: Any, seed: int) -> Iterator[None]:
     made = hift.m_source.l_sin_gen
 
     def source(samples: int) -> SourceNoise:
-        frames = samples // samples_per_frame(hift)
-        return source_noise(
-            hift, frames, torch.Generator().manual_seed(seed + s3gen_batch._SOURCE)
-        )  # the same dice
+        same = torch.Generator().manual_seed(seed + s3gen_batch.SOURCE)
+        return source_noise(hift, samples // samples_per_frame(hift), same)
 
     def drawing_like(x: Any, **options: Any) -> Any:
         if x.ndim == 3 and x.shape[1] == MEL_BANDS:
@@ -138,9 +145,8 @@ def noise(model: Any, seed: int) -> Iterator[None]:
         total = FRAMES_PER_TOKEN * (given["token"].shape[1] + int(given["prompt_token_len"][0]))
         own = given.get("noised_mels")
         if own is not None:
-            given["noised_mels"] = drawing_like(torch.zeros(1, MEL_BANDS, total))[
-                ..., -own.shape[2] :
-            ]
+            whole = drawing_like(torch.zeros(1, MEL_BANDS, total))
+            given["noised_mels"] = whole[..., -own.shape[2] :]
         return infer(flow, **given)
 
     kind = type(model.flow)

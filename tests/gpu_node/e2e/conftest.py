@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,11 +11,26 @@ import pytest
 from tests.gpu_node.e2e.desk import Argument, Desk
 from tests.gpu_node.e2e.films import Film
 from tests.gpu_node.e2e.subtitles import ENGLISH, SPANISH, srt
+from tests.support.speech import speech_server
+
+
+@pytest.fixture(scope="session")
+def shared_speech(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a speech service that runs already: one takes a second to start."""
+    with speech_server(tmp_path_factory.mktemp("speech")) as server:
+        yield server.url
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
+def speech(shared_speech: str) -> Mapping[str, str]:
+    """Which service dubs speak with; a module with another `speech` has them start their own."""
+    return {"SPEECH_URL": shared_speech}
+
+
+@pytest.fixture
+def desk(tmp_path: Path, speech: Mapping[str, str]) -> Iterator[Desk]:
     desk = Desk(tmp_path / "desk")
+    desk.environment.update(speech)
     yield desk
     desk.clear()
 

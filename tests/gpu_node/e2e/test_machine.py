@@ -6,6 +6,7 @@ import functools
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +49,12 @@ cd "$1"
 shift
 "$@"
 """
+
+
+@pytest.fixture
+def speech() -> Mapping[str, str]:
+    """A service of the dub's own: it has to bear with the same machine."""
+    return {}
 
 
 @functools.cache

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,12 @@ STAGES = {
     "mastering": "alimiter",
     "mux": "mov_text",
 }
+
+
+@pytest.fixture
+def speech() -> Mapping[str, str]:
+    """A service of the dub's own: it has to end with the dub."""
+    return {}
 
 
 @pytest.fixture(autouse=True)
@@ -58,11 +65,14 @@ def hold(desk: Desk, program: str, word: str) -> Path:
     return reached
 
 
-def require_stopped(desk: Desk, running: subprocess.Popen[bytes], number: signal.Signals) -> None:
+def require_stopped(
+    desk: Desk, running: subprocess.Popen[bytes], number: signal.Signals, *, times: int = 1
+) -> None:
     """Send the signal; the command says so and ends, and so does everything it started."""
     before = {name: what for name, what in desk.listing().items() if not name.startswith("cache/")}
     assert [words for words in desk.programs() if " -m gpu_node " not in words]
-    running.send_signal(number)
+    for _ in range(times):
+        running.send_signal(number)
     require_refusal(outcome_of(running, STOPPED_WITHIN), code=CODES[number], says=STOPPED)
     assert desk.survivors() == []
     after = dict(desk.listing())
@@ -94,7 +104,16 @@ def test_stopped_while_a_line_is_spoken(given: Given) -> None:
     reached = hold(desk, "espeak-ng", "--stdin")
     running = desk.start(given.lesson, *given.options)
     desk.wait_for(reached.exists, running)
+    assert any(" -m chatterbox_service " in words for words in desk.programs())
     require_stopped(desk, running, signal.SIGTERM)
+
+
+def test_stopped_while_the_speech_service_starts(given: Given) -> None:
+    desk = given.desk
+    running = desk.start(given.lesson, *given.options)
+    started = " -m chatterbox_service "
+    desk.wait_for(lambda: any(started in words for words in desk.programs()), running)
+    require_stopped(desk, running, signal.SIGINT)
 
 
 def test_stopped_while_the_engines_are_asked_what_they_can_do(given: Given) -> None:
@@ -210,9 +229,7 @@ def test_an_impatient_user(given: Given) -> None:
     reached = hold(desk, "ffmpeg", STAGES["mux"])
     running = desk.start(given.lesson, *given.options)
     desk.wait_for(reached.exists, running)
-    for _ in range(20):
-        running.send_signal(signal.SIGINT)
-    require_stopped(desk, running, signal.SIGINT)
+    require_stopped(desk, running, signal.SIGINT, times=20)
 
 
 def test_a_stopped_dub_leaves_yesterdays_alone_and_can_be_made_again(given: Given) -> None:

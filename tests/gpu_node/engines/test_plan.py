@@ -13,16 +13,30 @@ from gpu_node.engines.plan import (
     Capabilities,
     EnginePlan,
     SeparatorName,
-    SynthesizerName,
     TranscriberName,
     TranslatorName,
     choose,
 )
+from gpu_node.engines.tts.health import Health, LanguageHealth
+
+
+def speaking(*codes: str, **lacking: str) -> Health:
+    """A service with these languages, and with some that lack something."""
+    languages = {code: LanguageHealth(ready=True) for code in codes}
+    languages |= {code: LanguageHealth(ready=False, lacks=why) for code, why in lacking.items()}
+    return Health(
+        status="healthy",
+        engine="espeak",
+        engine_version="1.51",
+        version="0.1.0",
+        languages=languages,
+    )
+
 
 HERE = Capabilities(
     pairs=frozenset({("eng", "spa"), ("spa", "eng")}),
-    voices={"es": "es", "es-419": "es-419", "en": "en-gb", "en-us": "en-us", "cmn": "cmn"},
     recognised=frozenset({"en"}),
+    speech=lambda: speaking("es", "es-419", "en", "en-us", "zh", kk="Its stresser is missing."),
 )
 
 
@@ -52,13 +66,13 @@ def test_the_best_that_is_there(
 ) -> None:
     found = planned(source, target, given)
     assert (found.transcriber, found.translator) == (transcriber, translator)
-    assert found.synthesizer is SynthesizerName.ESPEAK
+    assert (found.synthesizer, found.synthesizer_version) == ("espeak", "1.51+service-0.1.0")
     assert found.separator is SeparatorName.NONE
 
 
 @pytest.mark.parametrize(
     ("target", "voice"),
-    [("es", "es"), ("es-419", "es-419"), ("es-MX", "es"), ("en", "en-gb"), ("zh-Hans", "cmn")],
+    [("es", "es"), ("es-419", "es-419"), ("es-MX", "es"), ("en", "en"), ("zh-Hans", "zh")],
 )
 def test_the_voice_is_the_targets(target: str, voice: str) -> None:
     assert planned("ru", target, "t").voice == voice
@@ -101,6 +115,10 @@ def test_a_wish_is_granted() -> None:
         (
             "en", "sv", "t", {}, Reason.PAIR_UNSUPPORTED,
             "There is no voice for sv here.",
+        ),
+        (
+            "en", "kk", "t", {}, Reason.PAIR_UNSUPPORTED,
+            "Kazakh cannot be spoken here now: Its stresser is missing.",
         ),
         (
             "en", "es", "", {"transcriber": "subtitles"}, Reason.PAIR_UNSUPPORTED,
@@ -146,8 +164,24 @@ def test_why_not(
     assert caught.value.sentence == sentence
 
 
-NOTHING = Capabilities(pairs=frozenset(), voices={}, recognised=frozenset())
-MACHINES = (HERE, NOTHING, Capabilities(HERE.pairs, HERE.voices, frozenset()))
+def test_the_service_is_asked_last() -> None:
+    """It may still be starting: whoever is refused for another reason need not wait for it."""
+
+    def unasked() -> Health:
+        raise AssertionError("it was asked")
+
+    have = Capabilities(HERE.pairs, HERE.recognised, speech=unasked)
+    for source, target, wishes in (
+        ("en", "en", {}),
+        ("ru", "en", {}),
+        ("en", "es", {"separator": "x"}),
+    ):
+        with pytest.raises(DubfleetError):
+            planned(source, target, "", have, **wishes)
+
+
+NOTHING = Capabilities(pairs=frozenset(), recognised=frozenset(), speech=speaking)
+MACHINES = (HERE, NOTHING, Capabilities(HERE.pairs, frozenset(), HERE.speech))
 TRANSCRIBERS = (None, *TranscriberName, "whisper")
 TRANSLATORS = (None, *TranslatorName, "ollama")
 
@@ -172,4 +206,4 @@ def test_every_plan_can_be_carried_out(languages: tuple[str, str]) -> None:
         }
         assert needs[found.transcriber]
         assert needs[found.translator]
-        assert found.voice in have.voices.values()
+        assert found.voice in have.speech().spoken
