@@ -187,6 +187,6 @@ def test_the_speech_service_is_started_as_it_is_meant_to_be() -> None:
         assert name.startswith("TTS_")
         assert f"    {name.removeprefix('TTS_').lower()}: " in source
         assert value
-    stop = re.search(r"stop_seconds: float = Field\(([0-9.]+)", source)
+    stop = re.search(r"stop_seconds: float = Field\(default=([0-9.]+)", source)
     assert stop is not None
     assert float(stop[1]) < float(unit["TimeoutStopSec"][0])

@@ -34,7 +34,7 @@ class SshSettings(Settings):
     fleet_ssh_port: int = Field(default=22, ge=1, le=65535)
     fleet_ssh_units: Annotated[Words, AfterValidator(_services)] = (
         "dubfleet-worker.service",
-        "chatterbox.service",
+        "chatterbox-tts.service",
         "ollama.service",
     )
     """The worker's comes first."""
