@@ -14,6 +14,10 @@ unexport PYTHONPATH PYTHONHOME
 # written: $(value) keeps make from expanding it, and no shell ever reads it.
 FROM ?= en
 TO ?= es
+# The speech service knows nobody and has an environment of its own, its tests and types included.
+SPEECH := chatterbox_service
+SPEECH_TESTS = $(SPEECH)/.venv/bin/python -m pytest -c $(SPEECH)/pyproject.toml --rootdir . \
+    --confcutdir tests/$(SPEECH) tests/$(SPEECH)
 # What is run a second time, on a private PostgreSQL.
 ON_POSTGRES = $(wildcard tests/orchestrator/test_*.py) tests/orchestrator/simulation/test_scenarios.py
 override LESSON := $(value LESSON)
@@ -52,13 +56,9 @@ test-cloud: setup-test ## run the tests against a real OpenStack on this machine
 
 soak: setup-test ## run the long tests
 	.venv/bin/python -m pytest -m soak $(ARGS)
+	$(SPEECH_TESTS) -m soak -s $(ARGS)
 
 SEEDS ?= 200
-
-# The speech service knows nobody and has an environment of its own, its tests and types included.
-SPEECH := chatterbox_service
-SPEECH_TESTS = $(SPEECH)/.venv/bin/python -m pytest -c $(SPEECH)/pyproject.toml --rootdir . \
-    --confcutdir tests/$(SPEECH) tests/$(SPEECH)
 
 sim: setup ## live through simulated histories of the fleet: SEEDS=10000
 	.venv/bin/python -m orchestrator.simulator run --seeds $(SEEDS) $(ARGS)

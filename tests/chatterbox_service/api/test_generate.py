@@ -18,24 +18,6 @@ from tests.chatterbox_service.scripted import RATE, ScriptedEngine, ScriptedReco
 from tests.chatterbox_service.served import Served, reached, served
 
 
-@pytest.fixture
-def engine() -> ScriptedEngine:
-    return ScriptedEngine()
-
-
-@pytest.fixture
-def site(tmp_path: Path, engine: ScriptedEngine) -> Iterator[Served]:
-    with served(tmp_path, engine) as running:
-        yield running
-
-
-@pytest.fixture
-def client(site: Served) -> Iterator[httpx.Client]:
-    with site.client() as client:
-        reached(lambda: client.get("/health").json()["status"] == "healthy")
-        yield client
-
-
 def sound(wav: bytes) -> tuple[np.ndarray[Any, Any], int]:
     with wave.open(io.BytesIO(wav)) as file:
         assert (file.getnchannels(), file.getsampwidth()) == (1, 2)

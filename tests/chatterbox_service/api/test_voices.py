@@ -36,24 +36,6 @@ def wav(samples: object, rate: int = RATE) -> bytes:
     return file.getvalue()
 
 
-@pytest.fixture
-def engine() -> ScriptedEngine:
-    return ScriptedEngine()
-
-
-@pytest.fixture
-def site(tmp_path: Path, engine: ScriptedEngine) -> Iterator[Served]:
-    with served(tmp_path, engine) as running:
-        yield running
-
-
-@pytest.fixture
-def client(site: Served) -> Iterator[httpx.Client]:
-    with site.client() as client:
-        reached(lambda: client.get("/health").json()["status"] == "healthy")
-        yield client
-
-
 def register(client: httpx.Client, content: bytes) -> httpx.Response:
     return client.post("/api/voices", files={"reference_audio": ("voice.wav", content)})
 
